@@ -1,0 +1,121 @@
+/* The table of kernels: the only code that touches array elements. The same source is compiled for
+ * f32 and f64 and for several instruction sets; a net carries a pointer to one table, so everything
+ * above is written once. Pointers to reals are void here.
+ *
+ * Layout. Inside the engine a batch of states is blocked by 16 channels:
+ *     [sample][channel block][row][column][16], channels padded with zeros to a multiple of 16.
+ * A vector of F features is the image (F, 1, 1). Padding channels are zero in every state, every
+ * gradient and every packed weight. Outside (files, Lua, parameters) order is plain. */
+#ifndef CONTINUO_KERNELS_KERNELS_H
+#define CONTINUO_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BLOCK = 16 };
+enum precision { PRECISION_F32, PRECISION_F64 };
+extern const char *const precision_names[]; /* "f32", "f64", NULL */
+
+enum activation { ACT_NONE, ACT_RELU, ACT_TANH, ACT_GELU, ACT_SOFTPLUS };
+extern const char *const activation_names[]; /* "none", "relu", "tanh", "gelu", "softplus", NULL */
+
+/* What is still to be done to a stored tensor before it is read: v = act(x) * scale + shift
+ * (act_first) or v = act(x * scale + shift). Reading through a transform instead of storing its
+ * result is how normalisation and activation cost no pass over memory. Per-channel arrays have
+ * one real per padded channel; scale NULL means no normalisation. */
+struct transform {
+    enum activation act;
+    int act_first;
+    const void *scale, *shift; /* gamma / sd and beta - mean gamma / sd */
+    const void *mean, *rstd;   /* to recover the normalised value in the backward pass */
+    const void *m1, *m2;       /* means over the batch of dy and dy * xhat; zero for stored ones */
+};
+
+struct extent { /* of one sample, in blocks and pixels */
+    ptrdiff_t blocks, height, width;
+};
+
+struct convolution {
+    ptrdiff_t in_channels, out_channels;
+    ptrdiff_t height, width; /* of the output */
+    int kernel, stride;      /* 1 or 3; 1 or 2 */
+};
+
+struct term { /* of a linear combination */
+    const void *x;
+    struct transform transform;
+    double factor;
+};
+
+struct kernels {
+    const char *name; /* "f32 avx512" */
+    enum precision precision;
+    size_t real_size; /* bytes */
+
+    /* ---- one sample ---- */
+    /* value: y = transform(x) into a frame with a border of `pad` zero pixels on each side. */
+    void (*value)(void *y, int pad, const void *x, struct extent e, const struct transform *t);
+    /* slope: the gradient by x of what was read through t, given the gradient g by the value
+     * (for act-last transforms: by the normalised value, see grad_moments); written with a border
+     * of `pad` and, for dilate = 2, into an extent of (rows, columns) with zeros between. */
+    void (*slope)(void *dx, int pad, int dilate, ptrdiff_t rows, ptrdiff_t columns, const void *g,
+                  const void *x, struct extent e, const struct transform *t, double factor);
+    void (*conv)(void *y, const void *framed_x, const void *packed, const void *bias,
+                 const struct convolution *c);
+    /* dw (packed order) += framed_x (x) framed_dy; dbias += sum of dy. */
+    void (*conv_weights)(void *dw, const void *framed_x, const void *framed_dy,
+                         const struct convolution *c);
+    void (*conv_bias)(void *dbias, const void *framed_dy, int pad, struct extent e);
+
+    /* moments[0..C) mean, moments[C..2C) sum of squared deviations, merged into doubles that
+     * already hold `count` values per channel. */
+    void (*moments)(double *moments, ptrdiff_t count, const void *x, struct extent e,
+                    enum activation act);
+    /* Adds sum g and sum g * xhat per channel; for act-last transforms first makes g the gradient
+     * by the normalised value, in place. */
+    void (*grad_moments)(double *sums, void *g, const void *x, struct extent e,
+                         const struct transform *t);
+    /* y = sum of factor * transform(x) over terms; y may be a term without transform. */
+    void (*combine)(void *y, struct extent e, int count, const struct term *terms);
+    double (*dot)(const void *g, const void *x, struct extent e, const struct transform *t);
+
+    void (*pool_mean)(void *y, const void *x, struct extent e, const struct transform *t);
+    void (*pool_mean_back)(void *g, const void *dy, struct extent e);
+    void (*from_plain)(void *y, const void *x, ptrdiff_t channels, ptrdiff_t pixels);
+    void (*to_plain)(void *y, const void *x, ptrdiff_t channels, ptrdiff_t pixels);
+
+    /* ---- weights ---- */
+    /* Plain (O, I, k, k) to packed; transposed and mirrored for the backward pass. */
+    void (*pack)(void *packed, const void *w, ptrdiff_t out, ptrdiff_t in, int kernel,
+                 int transposed);
+    /* Adds the sum of `parts` packed gradients, in order, to a plain one. */
+    void (*unpack_add)(void *dw, const void *packed, ptrdiff_t parts, ptrdiff_t part_stride,
+                       ptrdiff_t out, ptrdiff_t in, int kernel);
+
+    /* ---- flat arrays of n reals ---- */
+    void (*set)(void *x, double value, ptrdiff_t n);
+    void (*from_floats)(void *y, const float *x, ptrdiff_t n);
+    void (*from_doubles)(void *y, const double *x, ptrdiff_t n);
+    void (*to_doubles)(double *y, const void *x, ptrdiff_t n);
+    double (*sum_squares)(const void *x, ptrdiff_t n); /* in double, fixed order */
+    void (*scale)(void *x, double factor, ptrdiff_t n);
+    /* Optimiser steps: see kernels/update.c for the equations. */
+    void (*sgd)(void *w, const void *g, void *velocity, ptrdiff_t n, double rate, double momentum,
+                double decay, int nesterov, int first);
+    void (*adam)(void *w, const void *g, void *m, void *v, ptrdiff_t n, double rate, double beta1,
+                 double beta2, double epsilon, double decay, int decoupled, ptrdiff_t step);
+
+    /* ---- losses: z (n, classes), dz the gradient of the MEAN over `n` samples ---- */
+    /* Returns the summed loss; *correct counts arg max = label; dz may be NULL. */
+    double (*cross_entropy)(void *dz, const void *z, const int32_t *labels, ptrdiff_t n,
+                            ptrdiff_t classes, double smoothing, ptrdiff_t *correct);
+    double (*squared_error)(void *dz, const void *z, const float *targets, ptrdiff_t n,
+                            ptrdiff_t outputs);
+};
+
+/* The fastest table this CPU can run (or the one CONTINUO_KERNELS names). */
+const struct kernels *kernels_find(enum precision precision);
+/* All tables this CPU can run, for tests: NULL past the end. */
+const struct kernels *kernels_at(enum precision precision, int index);
+
+#endif

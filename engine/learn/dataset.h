@@ -1,0 +1,77 @@
+/* A data set: samples held in memory, cut into train, validation and test parts. Test data never
+ * steer anything: validation is held out of the training part (by default its last 5,000 of
+ * 60,000, in proportion otherwise). Images are kept as bytes, other data as floats. */
+#ifndef CONTINUO_LEARN_DATASET_H
+#define CONTINUO_LEARN_DATASET_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/option.h"
+
+struct part {
+    const struct dataset *set;
+    const char *name; /* "train", "valid", "test" */
+    ptrdiff_t count, first; /* samples, and where they begin in the arrays below */
+    const uint8_t *bytes;   /* (count, C, H, W), or NULL */
+    const float *floats;    /* (count, C, H, W) when bytes is NULL */
+    const int32_t *labels;  /* (count), or NULL when there are targets */
+    const float *targets;   /* (count, outputs), for mean squared error, or NULL */
+};
+
+struct dataset {
+    char name[64];
+    ptrdiff_t shape[3]; /* channels, height, width */
+    int classes;        /* 0: regression */
+    int outputs;        /* classes, or the length of a target */
+    float mean[3], deviation[3]; /* per channel, of values in 0..1; applied when a batch is made */
+    const char *const *class_names; /* or NULL */
+    struct part train, valid, test;
+    cJSON *config; /* {"source": "fashion_mnist", ...options}, resolved */
+    char digest[65]; /* SHA-256 of the files read, hexadecimal, or "" */
+};
+
+/* From {"source": "fashion_mnist", ...options}. NULL with *error set when a file is missing,
+ * truncated, foreign or corrupt (which file, what was found, what was expected, what to do). */
+struct dataset *dataset_create(const cJSON *config, struct error *error);
+void dataset_free(struct dataset *set);
+
+/* In-memory arrays, copied: floats (count, C, H, W) with labels in 0..classes-1 or targets
+ * (count, outputs). valid and test counts are taken off the end. */
+struct dataset *dataset_from_arrays(const float *values, const ptrdiff_t shape[4],
+                                    const int32_t *labels, int classes, const float *targets,
+                                    int outputs, ptrdiff_t valid, ptrdiff_t test,
+                                    struct error *error);
+
+struct source { /* registry: one entry a source, its option table feeds help and completion */
+    const char *name; /* "fashion_mnist", "mnist", "idx", "cifar10", "cifar100", "spirals", "rings" */
+    const char *help;
+    const struct option *options;
+    int option_count;
+    struct dataset *(*create)(const cJSON *config, struct error *error);
+};
+int source_count(void);
+const struct source *source_at(int index);
+
+/* Augmentation of training images: each sample is shifted by up to `crop` pixels (zero padded)
+ * and, when `flip`, mirrored with probability 1/2; a pure function of (seed, epoch, sample). */
+struct augment {
+    int crop;
+    bool flip;
+};
+
+/* Writes samples part[order[first .. first+count)] (or part[first..] when order is NULL), scaled to
+ * 0..1, normalised and augmented (NULL: not) into x (count, C, H, W), floats. */
+void dataset_batch(const struct part *part, const ptrdiff_t *order, ptrdiff_t first,
+                   ptrdiff_t count, const struct augment *augment, uint64_t seed, int epoch,
+                   float *x);
+/* Labels or targets of the same samples. */
+void dataset_labels(const struct part *part, const ptrdiff_t *order, ptrdiff_t first,
+                    ptrdiff_t count, int32_t *labels);
+void dataset_targets(const struct part *part, const ptrdiff_t *order, ptrdiff_t first,
+                     ptrdiff_t count, float *targets);
+
+#endif

@@ -1,0 +1,53 @@
+/* The one reader of a run folder: tails metrics.jsonl into series in memory. The live screen, the
+ * prompt, `continuo watch` and replay all look through it. Tolerates a torn last line and a file
+ * that is still growing; never rescans what it has read. */
+#ifndef CONTINUO_RUN_SERIES_H
+#define CONTINUO_RUN_SERIES_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct series_step {
+    double step, epoch, seconds, loss, rate, grad_norm, images_per_second;
+};
+struct series_eval {
+    double step, epoch, seconds, loss, accuracy, count;
+    bool valid; /* false: the test part */
+};
+struct series_probe {
+    double step, epoch, seconds, loss, accuracy, count;
+    int scheme; /* index into schemes */
+    int steps;
+};
+
+struct series {
+    char path[512], name[64], id[8];
+    cJSON *config, *meta;
+    double steps_total, epochs_total, parameters;
+    char trained_scheme[32];
+    int trained_steps, nodes;
+    int scheme_count;
+    char schemes[32][32]; /* every scheme met in probes and sweeps */
+    ptrdiff_t step_count, eval_count, probe_count, sweep_count;
+    struct series_step *steps;
+    struct series_eval *evals;
+    struct series_probe *probes, *sweeps; /* sweeps: on the test part */
+    ptrdiff_t nonfinite;                  /* steps whose loss was not finite */
+    char state[16], text[480];            /* last state event */
+    ptrdiff_t note_count;
+    char (*notes)[256]; /* note, verdict, checkpoint and state events as lines */
+};
+
+/* Opens a run folder. NULL with *error set when it is not one. */
+struct series *series_open(const char *path, struct error *error);
+bool series_update(struct series *series); /* reads what is new; true when anything was */
+void series_close(struct series *series);
+
+/* Finds a run by folder, name, id or unique prefix under `runs`; the newest when text is empty.
+ * Writes its folder to path (size bytes). */
+bool series_find(const char *runs, const char *text, char *path, size_t size, struct error *error);
+
+#endif
