@@ -10,6 +10,9 @@
 /* A stream id from a name (FNV-1a, 64 bit). */
 uint64_t rng_stream(const char *name);
 
+/* The generator itself: ten rounds of Philox4x32 on a counter. */
+void rng_block(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
 uint32_t rng_bits(uint64_t seed, uint64_t stream, uint64_t index);
 double rng_uniform(uint64_t seed, uint64_t stream, uint64_t index); /* in (0, 1), 53 bits */
 double rng_normal(uint64_t seed, uint64_t stream, uint64_t index);  /* mean 0, deviation 1 */
