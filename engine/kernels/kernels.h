@@ -37,8 +37,9 @@ struct extent { /* of one sample, in blocks and pixels */
 
 struct convolution {
     ptrdiff_t in_channels, out_channels;
-    ptrdiff_t height, width; /* of the output */
-    int kernel, stride;      /* 1 or 3; 1 or 2 */
+    ptrdiff_t height, width;             /* of the output */
+    ptrdiff_t frame_height, frame_width; /* of the framed input, border included */
+    int kernel, stride;                  /* 1 or 3; 1 or 2 */
 };
 
 struct term { /* of a linear combination */
@@ -62,10 +63,16 @@ struct kernels {
                   const void *x, struct extent e, const struct transform *t, double factor);
     void (*conv)(void *y, const void *framed_x, const void *packed, const void *bias,
                  const struct convolution *c);
-    /* dw (packed order) += framed_x (x) framed_dy; dbias += sum of dy. */
-    void (*conv_weights)(void *dw, const void *framed_x, const void *framed_dy,
+    /* dw (packed order) += framed_x (x) framed_dy, dy in a border of dy_pad; dbias += sum of dy. */
+    void (*conv_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
                          const struct convolution *c);
     void (*conv_bias)(void *dbias, const void *framed_dy, int pad, struct extent e);
+
+    /* Rows of features instead of pixels: y (rows, out), x (rows, in), padded to blocks. */
+    void (*dense)(void *y, const void *x, const void *packed, const void *bias, ptrdiff_t rows,
+                  ptrdiff_t in, ptrdiff_t out);
+    void (*dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
+                          ptrdiff_t out);
 
     /* moments[0..C) mean, moments[C..2C) sum of squared deviations, merged into doubles that
      * already hold `count` values per channel. */
@@ -88,12 +95,13 @@ struct kernels {
     /* Plain (O, I, k, k) to packed; transposed and mirrored for the backward pass. */
     void (*pack)(void *packed, const void *w, ptrdiff_t out, ptrdiff_t in, int kernel,
                  int transposed);
-    /* Adds the sum of `parts` packed gradients, in order, to a plain one. */
-    void (*unpack_add)(void *dw, const void *packed, ptrdiff_t parts, ptrdiff_t part_stride,
+    /* Adds the sum of `parts` packed gradients, in order, to a plain one; overwrites the first. */
+    void (*unpack_add)(void *dw, void *packed, ptrdiff_t parts, ptrdiff_t part_stride,
                        ptrdiff_t out, ptrdiff_t in, int kernel);
 
     /* ---- flat arrays of n reals ---- */
     void (*set)(void *x, double value, ptrdiff_t n);
+    void (*add)(void *y, const void *x, ptrdiff_t n);
     void (*from_floats)(void *y, const float *x, ptrdiff_t n);
     void (*from_doubles)(void *y, const double *x, ptrdiff_t n);
     void (*to_doubles)(double *y, const void *x, ptrdiff_t n);

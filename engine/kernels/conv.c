@@ -1,0 +1,355 @@
+/* Direct convolution over blocks of 16 channels, and its weight gradient.
+ *
+ * The inner tile holds R output pixels of a row times G vectors of output channels in registers;
+ * each input value is read once per tap and multiplied into G of them. Weights are packed
+ * [output block][input block][tap][input channel][16 output channels]. The input stands in a frame
+ * with its zero border, so no tap is special. A dense layer is the same tile with the samples of a
+ * batch in place of the pixels of a row. */
+#include "kernels/table.h"
+
+enum { ACCUMULATORS = REGISTERS == 32 ? 28 : 12 };
+
+struct tile_strides { /* in reals */
+    ptrdiff_t x_pixel, x_row, x_block, y_pixel, y_block;
+};
+struct tile {
+    ptrdiff_t in_channels;
+    int kernel;
+    struct tile_strides stride;
+};
+
+/* y: first output pixel, block 0; v0: first vector of output channels. */
+INLINE void conv_tile(real *y, const real *x, const real *w, const real *bias, const struct tile *c,
+                      ptrdiff_t v0, const int R, const int G) {
+    const ptrdiff_t in_blocks = (c->in_channels + BLOCK - 1) / BLOCK;
+    const ptrdiff_t taps = (ptrdiff_t)c->kernel * c->kernel;
+    vec acc[4][28]; /* [G][R] of it */
+    const real *wg[4];
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) {
+        const ptrdiff_t block = (v0 + g) / VECS, lane = (v0 + g) % VECS * LANES;
+        wg[g] = w + block * in_blocks * taps * BLOCK * BLOCK + lane;
+        vec start = bias ? load(bias + block * BLOCK + lane) : (vec){0};
+#pragma GCC unroll 28
+        for (int r = 0; r < R; r++) {
+            acc[g][r] = start;
+        }
+    }
+    for (ptrdiff_t ib = 0; ib < in_blocks; ib++) {
+        const ptrdiff_t left = c->in_channels - ib * BLOCK, channels = left < BLOCK ? left : BLOCK;
+        for (int ky = 0; ky < c->kernel; ky++) {
+            for (int kx = 0; kx < c->kernel; kx++) {
+                const real *xp = x + ib * c->stride.x_block + ky * c->stride.x_row + kx * BLOCK;
+                const ptrdiff_t offset =
+                    ((ib * c->kernel + ky) * c->kernel + kx) * BLOCK * BLOCK;
+                for (ptrdiff_t i = 0; i < channels; i++) {
+                    vec wv[4];
+#pragma GCC unroll 4
+                    for (int g = 0; g < G; g++) {
+                        wv[g] = load(wg[g] + offset + i * BLOCK);
+                    }
+#pragma GCC unroll 28
+                    for (int r = 0; r < R; r++) {
+                        vec value = splat(xp[r * c->stride.x_pixel + i]);
+#pragma GCC unroll 4
+                        for (int g = 0; g < G; g++) {
+                            acc[g][r] += value * wv[g];
+                        }
+                    }
+                }
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (int g = 0; g < G; g++) {
+        const ptrdiff_t block = (v0 + g) / VECS, lane = (v0 + g) % VECS * LANES;
+#pragma GCC unroll 28
+        for (int r = 0; r < R; r++) {
+            store(y + block * c->stride.y_block + r * c->stride.y_pixel + lane, acc[g][r]);
+        }
+    }
+}
+
+typedef void tile_function(real *y, const real *x, const real *w, const real *bias,
+                           const struct tile *c, ptrdiff_t v0);
+#define TILE(G, R)                                                                                 \
+    static void tile_##G##_##R(real *y, const real *x, const real *w, const real *bias,            \
+                               const struct tile *c, ptrdiff_t v0) {                               \
+        conv_tile(y, x, w, bias, c, v0, R, G);                                                     \
+    }
+TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4) TILE(1, 6) TILE(1, 8) TILE(1, 12)
+TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4) TILE(2, 5) TILE(2, 6)
+TILE(4, 1) TILE(4, 2) TILE(4, 3)
+#if REGISTERS == 32
+TILE(1, 10) TILE(1, 14) TILE(1, 16) TILE(1, 20) TILE(1, 24) TILE(1, 28)
+TILE(2, 7) TILE(2, 8) TILE(2, 10) TILE(2, 12) TILE(2, 14)
+TILE(4, 4) TILE(4, 5) TILE(4, 6) TILE(4, 7)
+#endif
+
+static const struct tile_entry {
+    int vectors, pixels;
+    tile_function *run;
+} tiles[] = {
+#define ENTRY(G, R) {G, R, tile_##G##_##R}
+    ENTRY(1, 1),  ENTRY(1, 2),  ENTRY(1, 3),  ENTRY(1, 4),  ENTRY(1, 6),  ENTRY(1, 8),
+    ENTRY(1, 12), ENTRY(2, 1),  ENTRY(2, 2),  ENTRY(2, 3),  ENTRY(2, 4),  ENTRY(2, 5),
+    ENTRY(2, 6),  ENTRY(4, 1),  ENTRY(4, 2),  ENTRY(4, 3),
+#if REGISTERS == 32
+    ENTRY(1, 10), ENTRY(1, 14), ENTRY(1, 16), ENTRY(1, 20), ENTRY(1, 24), ENTRY(1, 28),
+    ENTRY(2, 7),  ENTRY(2, 8),  ENTRY(2, 10), ENTRY(2, 12), ENTRY(2, 14), ENTRY(4, 4),
+    ENTRY(4, 5),  ENTRY(4, 6),  ENTRY(4, 7),
+#endif
+};
+
+/* The tile that covers `width` pixels at the least cost: tiles overlap at the right end, so a
+ * row costs ceil(width / R) R, and fewer than 8 accumulators leave the multipliers waiting. */
+static const struct tile_entry *best_tile(ptrdiff_t vectors, ptrdiff_t width) {
+    const struct tile_entry *best = &tiles[0];
+    double least = 1e30;
+    for (size_t k = 0; k < sizeof tiles / sizeof *tiles; k++) {
+        const struct tile_entry *t = &tiles[k];
+        if (vectors % t->vectors != 0 || t->pixels > width) {
+            continue;
+        }
+        const ptrdiff_t n = (width + t->pixels - 1) / t->pixels;
+        const int busy = t->vectors * t->pixels;
+        const double loads = 1.0 / t->vectors + 1.0 / t->pixels; /* per multiplication */
+        const double cost = (double)(n * t->pixels) * (busy < 8 ? 8.0 / busy : 1.0) *
+                            (1.0 + 0.1 * loads);
+        if (cost < least) {
+            least = cost;
+            best = t;
+        }
+    }
+    return best;
+}
+
+/* One row of `width` pixels, all output channels. */
+static void conv_row(const struct tile_entry *t, real *y, const real *x, const real *w,
+                     const real *bias, const struct tile *c, ptrdiff_t width, ptrdiff_t v0) {
+    for (ptrdiff_t j = 0; j < width; j += t->pixels) {
+        const ptrdiff_t at = j + t->pixels <= width ? j : width - t->pixels;
+        t->run(y + at * c->stride.y_pixel, x + at * c->stride.x_pixel, w, bias, c, v0);
+    }
+}
+
+void NAME(conv)(void *y, const void *framed_x, const void *packed, const void *bias,
+                const struct convolution *c) {
+    const ptrdiff_t frame_row = c->frame_width * BLOCK;
+    const struct tile tile = {
+        .in_channels = c->in_channels,
+        .kernel = c->kernel,
+        .stride = {.x_pixel = c->stride * BLOCK,
+                   .x_row = frame_row,
+                   .x_block = frame_row * c->frame_height,
+                   .y_pixel = BLOCK,
+                   .y_block = c->height * c->width * BLOCK}};
+    const ptrdiff_t vectors = (c->out_channels + BLOCK - 1) / BLOCK * VECS;
+    const struct tile_entry *t = best_tile(vectors, c->width);
+    for (ptrdiff_t v = 0; v < vectors; v += t->vectors) {
+        for (ptrdiff_t i = 0; i < c->height; i++) {
+            conv_row(t, (real *)y + i * c->width * BLOCK,
+                     (const real *)framed_x + i * c->stride * frame_row, packed, bias, &tile,
+                     c->width, v);
+        }
+    }
+}
+
+void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, ptrdiff_t rows,
+                 ptrdiff_t in, ptrdiff_t out) {
+    const ptrdiff_t in_len = (in + BLOCK - 1) / BLOCK * BLOCK;
+    const ptrdiff_t out_len = (out + BLOCK - 1) / BLOCK * BLOCK;
+    const struct tile tile = {
+        .in_channels = in,
+        .kernel = 1,
+        .stride = {.x_pixel = in_len, .x_block = BLOCK, .y_pixel = out_len, .y_block = BLOCK}};
+    const ptrdiff_t vectors = out_len / LANES;
+    const struct tile_entry *t = best_tile(vectors, rows);
+    for (ptrdiff_t v = 0; v < vectors; v += t->vectors) {
+        conv_row(t, y, x, packed, bias, &tile, rows, v);
+    }
+}
+
+/* dw[tap kx of T][channel of I][vector of G] += sum over pixels x dy. */
+struct weights_tile {
+    ptrdiff_t height, width;
+    ptrdiff_t x_pixel, x_row, dy_pixel, dy_row, dy_vector[2];
+    ptrdiff_t dw_tap, dw_vector[2];
+};
+INLINE void weights_tile(real *dw, const real *x, const real *dy, const struct weights_tile *c,
+                         const int T, const int I, const int G) {
+    vec acc[3][16][2]; /* [T][I][G] of it */
+#pragma GCC unroll 28
+    for (int k = 0; k < T * I * G; k++) {
+        acc[k / (I * G)][k / G % I][k % G] = (vec){0};
+    }
+    for (ptrdiff_t r = 0; r < c->height; r++) {
+        const real *xp = x + r * c->x_row, *dp = dy + r * c->dy_row;
+        for (ptrdiff_t j = 0; j < c->width; j++, xp += c->x_pixel, dp += c->dy_pixel) {
+            vec d[2];
+#pragma GCC unroll 4
+            for (int g = 0; g < G; g++) {
+                d[g] = load(dp + c->dy_vector[g]);
+            }
+#pragma GCC unroll 3
+            for (int t = 0; t < T; t++) {
+#pragma GCC unroll 16
+                for (int i = 0; i < I; i++) {
+                    vec value = splat(xp[t * BLOCK + i]);
+#pragma GCC unroll 4
+                    for (int g = 0; g < G; g++) {
+                        acc[t][i][g] += value * d[g];
+                    }
+                }
+            }
+        }
+    }
+#pragma GCC unroll 3
+    for (int t = 0; t < T; t++) {
+#pragma GCC unroll 16
+        for (int i = 0; i < I; i++) {
+#pragma GCC unroll 4
+            for (int g = 0; g < G; g++) {
+                real *out = dw + t * c->dw_tap + i * BLOCK + c->dw_vector[g];
+                store(out, load(out) + acc[t][i][g]);
+            }
+        }
+    }
+}
+
+#if REGISTERS == 32
+enum { I3_1 = 8, I3_2 = 4, I1_1 = 16, I1_2 = 8 };
+#else
+enum { I3_1 = 4, I3_2 = 2, I1_1 = 8, I1_2 = 4 };
+#endif
+static void weights_3_1(real *dw, const real *x, const real *dy, const struct weights_tile *c) {
+    weights_tile(dw, x, dy, c, 3, I3_1, 1);
+}
+static void weights_3_2(real *dw, const real *x, const real *dy, const struct weights_tile *c) {
+    weights_tile(dw, x, dy, c, 3, I3_2, 2);
+}
+static void weights_1_1(real *dw, const real *x, const real *dy, const struct weights_tile *c) {
+    weights_tile(dw, x, dy, c, 1, I1_1, 1);
+}
+static void weights_1_2(real *dw, const real *x, const real *dy, const struct weights_tile *c) {
+    weights_tile(dw, x, dy, c, 1, I1_2, 2);
+}
+
+/* All weights of a convolution over `taps_y` x T taps. Channels beyond in_channels are computed
+ * too (they are zero in x) as far as the tile's width makes it simpler. */
+static void conv_weights_all(real *dw, const real *x, const real *dy, ptrdiff_t in_channels,
+                             ptrdiff_t out_blocks, int kernel, ptrdiff_t x_block,
+                             ptrdiff_t dy_block, ptrdiff_t x_tap_row, struct weights_tile *c) {
+    const ptrdiff_t in_blocks = (in_channels + BLOCK - 1) / BLOCK;
+    const ptrdiff_t vectors = out_blocks * VECS, per_block = in_blocks * kernel * kernel;
+    const int G = vectors % 2 == 0 ? 2 : 1;
+    const int I = kernel == 3 ? (G == 2 ? I3_2 : I3_1) : (G == 2 ? I1_2 : I1_1);
+    c->dw_tap = BLOCK * BLOCK;
+    for (ptrdiff_t v = 0; v < vectors; v += G) {
+        for (int g = 0; g < G; g++) {
+            const ptrdiff_t block = (v + g) / VECS, lane = (v + g) % VECS * LANES;
+            c->dy_vector[g] = block * dy_block + lane;
+            c->dw_vector[g] = block * per_block * BLOCK * BLOCK + lane;
+        }
+        for (ptrdiff_t ib = 0; ib < in_blocks; ib++) {
+            const ptrdiff_t left = in_channels - ib * BLOCK;
+            const ptrdiff_t channels = left < BLOCK ? left : BLOCK;
+            for (int ky = 0; ky < kernel; ky++) {
+                for (ptrdiff_t i = 0; i < channels; i += I) {
+                    real *out = dw + (ib * kernel + ky) * kernel * BLOCK * BLOCK + i * BLOCK;
+                    const real *in = x + ib * x_block + ky * x_tap_row + i;
+                    if (kernel == 3) {
+                        (G == 2 ? weights_3_2 : weights_3_1)(out, in, dy, c);
+                    } else {
+                        (G == 2 ? weights_1_2 : weights_1_1)(out, in, dy, c);
+                    }
+                }
+            }
+        }
+    }
+}
+
+void NAME(conv_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
+                        const struct convolution *c) {
+    const ptrdiff_t row = c->frame_width * BLOCK, dy_row = (c->width + 2 * dy_pad) * BLOCK;
+    struct weights_tile tile = {.height = c->height,
+                                .width = c->width,
+                                .x_pixel = c->stride * BLOCK,
+                                .x_row = c->stride * row,
+                                .dy_pixel = BLOCK,
+                                .dy_row = dy_row};
+    conv_weights_all(dw, framed_x, (const real *)framed_dy + dy_pad * (dy_row + BLOCK),
+                     c->in_channels, (c->out_channels + BLOCK - 1) / BLOCK, c->kernel,
+                     row * c->frame_height, dy_row * (c->height + 2 * dy_pad), row, &tile);
+}
+
+void NAME(dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
+                         ptrdiff_t out) {
+    const ptrdiff_t out_blocks = (out + BLOCK - 1) / BLOCK;
+    struct weights_tile tile = {.height = 1,
+                                .width = rows,
+                                .x_pixel = (in + BLOCK - 1) / BLOCK * BLOCK,
+                                .dy_pixel = out_blocks * BLOCK};
+    conv_weights_all(dw, x, dy, in, out_blocks, 1, BLOCK, BLOCK, 0, &tile);
+}
+
+void NAME(conv_bias)(void *dbias, const void *framed_dy, int pad, struct extent e) {
+    const ptrdiff_t row = (e.width + 2 * pad) * BLOCK, area = (e.height + 2 * pad) * row;
+    for (ptrdiff_t b = 0; b < e.blocks; b++) {
+        for (int v = 0; v < VECS; v++) {
+            vec sum = {0};
+            for (ptrdiff_t i = 0; i < e.height; i++) {
+                const real *d =
+                    (const real *)framed_dy + b * area + (i + pad) * row + pad * BLOCK + v * LANES;
+                for (ptrdiff_t j = 0; j < e.width; j++) {
+                    sum += load(d + j * BLOCK);
+                }
+            }
+            real *out = (real *)dbias + b * BLOCK + v * LANES;
+            store(out, load(out) + sum);
+        }
+    }
+}
+
+void NAME(pack)(void *packed, const void *w_, ptrdiff_t out, ptrdiff_t in, int kernel,
+                int transposed) {
+    const real *w = w_;
+    real *p = packed;
+    const ptrdiff_t taps = (ptrdiff_t)kernel * kernel;
+    const ptrdiff_t to = transposed ? in : out, from = transposed ? out : in;
+    const ptrdiff_t to_blocks = (to + BLOCK - 1) / BLOCK, from_blocks = (from + BLOCK - 1) / BLOCK;
+    for (ptrdiff_t k = 0; k < to_blocks * from_blocks * taps * BLOCK * BLOCK; k++) {
+        p[k] = 0;
+    }
+    for (ptrdiff_t a = 0; a < to; a++) {
+        for (ptrdiff_t b = 0; b < from; b++) {
+            for (ptrdiff_t k = 0; k < taps; k++) {
+                const ptrdiff_t at = ((a / BLOCK * from_blocks + b / BLOCK) * taps + k) * BLOCK *
+                                         BLOCK + b % BLOCK * BLOCK + a % BLOCK;
+                p[at] = transposed ? w[(b * in + a) * taps + taps - 1 - k]
+                                   : w[(a * in + b) * taps + k];
+            }
+        }
+    }
+}
+
+void NAME(unpack_add)(void *dw_, void *packed, ptrdiff_t parts, ptrdiff_t part_stride,
+                      ptrdiff_t out, ptrdiff_t in, int kernel) {
+    real *p = packed, *dw = dw_;
+    const ptrdiff_t taps = (ptrdiff_t)kernel * kernel, in_blocks = (in + BLOCK - 1) / BLOCK;
+    const ptrdiff_t len = (out + BLOCK - 1) / BLOCK * in_blocks * taps * BLOCK * BLOCK;
+    for (ptrdiff_t n = 1; n < parts; n++) {
+        for (ptrdiff_t k = 0; k < len; k += LANES) {
+            store(p + k, load(p + k) + load(p + n * part_stride + k));
+        }
+    }
+    for (ptrdiff_t o = 0; o < out; o++) {
+        for (ptrdiff_t i = 0; i < in; i++) {
+            const real *q = p + (o / BLOCK * in_blocks + i / BLOCK) * taps * BLOCK * BLOCK +
+                            i % BLOCK * BLOCK + o % BLOCK;
+            for (ptrdiff_t k = 0; k < taps; k++) {
+                dw[(o * in + i) * taps + k] += q[k * BLOCK * BLOCK];
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+/* The kernels of one variant, as named in every variant's own translation units; table.c collects
+ * them. */
+#ifndef CONTINUO_KERNELS_TABLE_H
+#define CONTINUO_KERNELS_TABLE_H
+
+#include "kernels/simd.h"
+
+void NAME(value)(void *y, int pad, const void *x, struct extent e, const struct transform *t);
+void NAME(slope)(void *dx, int pad, int dilate, ptrdiff_t rows, ptrdiff_t columns, const void *g,
+                 const void *x, struct extent e, const struct transform *t, double factor);
+void NAME(conv)(void *y, const void *framed_x, const void *packed, const void *bias,
+                const struct convolution *c);
+void NAME(conv_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
+                        const struct convolution *c);
+void NAME(conv_bias)(void *dbias, const void *framed_dy, int pad, struct extent e);
+void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, ptrdiff_t rows,
+                 ptrdiff_t in, ptrdiff_t out);
+void NAME(dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
+                         ptrdiff_t out);
+void NAME(moments)(double *moments, ptrdiff_t count, const void *x, struct extent e,
+                   enum activation act);
+void NAME(grad_moments)(double *sums, void *g, const void *x, struct extent e,
+                        const struct transform *t);
+void NAME(combine)(void *y, struct extent e, int count, const struct term *terms);
+double NAME(dot)(const void *g, const void *x, struct extent e, const struct transform *t);
+void NAME(pool_mean)(void *y, const void *x, struct extent e, const struct transform *t);
+void NAME(pool_mean_back)(void *g, const void *dy, struct extent e);
+void NAME(from_plain)(void *y, const void *x, ptrdiff_t channels, ptrdiff_t pixels);
+void NAME(to_plain)(void *y, const void *x, ptrdiff_t channels, ptrdiff_t pixels);
+void NAME(pack)(void *packed, const void *w, ptrdiff_t out, ptrdiff_t in, int kernel,
+                int transposed);
+void NAME(unpack_add)(void *dw, void *packed, ptrdiff_t parts, ptrdiff_t part_stride, ptrdiff_t out,
+                      ptrdiff_t in, int kernel);
+void NAME(set)(void *x, double value, ptrdiff_t n);
+void NAME(add)(void *y, const void *x, ptrdiff_t n);
+void NAME(from_floats)(void *y, const float *x, ptrdiff_t n);
+void NAME(from_doubles)(void *y, const double *x, ptrdiff_t n);
+void NAME(to_doubles)(double *y, const void *x, ptrdiff_t n);
+double NAME(sum_squares)(const void *x, ptrdiff_t n);
+void NAME(scale)(void *x, double factor, ptrdiff_t n);
+void NAME(sgd)(void *w, const void *g, void *velocity, ptrdiff_t n, double rate, double momentum,
+               double decay, int nesterov, int first);
+void NAME(adam)(void *w, const void *g, void *m, void *v, ptrdiff_t n, double rate, double beta1,
+                double beta2, double epsilon, double decay, int decoupled, ptrdiff_t step);
+double NAME(cross_entropy)(void *dz, const void *z, const int32_t *labels, ptrdiff_t n,
+                           ptrdiff_t classes, double smoothing, ptrdiff_t *correct);
+double NAME(squared_error)(void *dz, const void *z, const float *targets, ptrdiff_t n,
+                           ptrdiff_t outputs);
+
+#endif
