@@ -1,48 +1,62 @@
-/* Training: begin, step, end. No threads, no files: a job (run/job.h) drives it and writes down
- * what happens. Deterministic: a function of net, data, options alone, for any number of threads. */
+/* Training: begin, step, end. No threads of its own, no files: a job (run/job.h) drives it and
+ * writes down what happens. Deterministic: a function of net, data and options alone, for any
+ * number of threads. */
 #ifndef CONTINUO_LEARN_TRAIN_H
 #define CONTINUO_LEARN_TRAIN_H
 
 #include "learn/dataset.h"
 #include "learn/evaluate.h"
+#include "learn/optim.h"
 #include "nets/net.h"
 
 struct train_options {
-    double epochs;           /* may be fractional */
-    ptrdiff_t batch;         /* samples */
-    cJSON *optimizer;        /* {"kind": "sgd", "lr": ...} or {"kind": "adam" | "adamw", ...} */
-    cJSON *schedule;         /* {"kind": "step" | "cosine" | "one_cycle" | "constant", ...} or NULL */
-    double clip;             /* largest gradient norm; 0: no clipping */
-    double label_smoothing;  /* in [0, 1) */
-    cJSON *augment;          /* {"crop": 4, "flip": true} or NULL */
+    double epochs;          /* may be fractional */
+    ptrdiff_t batch;        /* samples */
+    cJSON *optimizer;       /* see optim.h; NULL: sgd, lr 0.1, momentum 0.9 */
+    cJSON *schedule;        /* see schedule.h; NULL: constant */
+    double clip;            /* largest gradient norm; 0: no clipping */
+    double label_smoothing; /* in [0, 1) */
+    cJSON *augment;         /* {"crop": 4, "flip": true} or NULL */
     ptrdiff_t seed;
-    double seconds;          /* stop after so much training time; 0: no limit */
-    /* ... */
 };
 extern const struct option train_options_table[];
 extern const int train_options_count;
+extern const struct option augment_options_table[]; /* of augment */
+extern const int augment_options_count;
 
 struct step_report {
-    ptrdiff_t step;  /* 1-based, of steps */
-    double epoch;    /* fractional */
-    double loss;     /* mean over the batch, before the update */
-    double rate, grad_norm;
-    double seconds;  /* of this step */
-    bool finite;     /* false: loss or gradient is not finite; the weights were NOT updated */
+    ptrdiff_t step; /* 1-based, of steps */
+    double epoch;   /* fractional, behind this step */
+    double loss;    /* mean over the batch, before the update */
+    double rate;
+    double grad_norm; /* before clipping; NaN when the loss was not finite */
+    double seconds;   /* of this step */
+    ptrdiff_t count;  /* samples of this batch; the last one of an epoch may be short */
+    bool epoch_end;   /* this step was the last of its epoch */
+    bool finite;      /* false: loss or gradient is not finite; nothing was updated */
 };
 
 struct train;
-/* Borrows net and data, which must outlive it. */
+
+/* Borrows net, data and pool (NULL: serial), which must outlive it. All memory is taken here.
+ * NULL with *error set when an option cannot be or net and data do not fit. */
 struct train *train_begin(struct net *net, const struct dataset *data, const cJSON *options,
                           struct pool *pool, struct error *error);
-bool train_step(struct train *train, struct step_report *report); /* false: all steps are done */
+
+/* One batch: forward, loss, backward, update. False when all steps are done, or when the last
+ * step was not finite: trained further, the net would only repeat it. */
+bool train_step(struct train *train, struct step_report *report);
 void train_end(struct train *train);
 
 ptrdiff_t train_steps(const struct train *train); /* in all */
+ptrdiff_t train_steps_per_epoch(const struct train *train);
 const cJSON *train_config(const struct train *train); /* options, resolved */
-/* The state that, with the net's values, makes the rest of training bit for bit the same:
- * step number and optimiser memory, as named tensors. */
-bool train_save(const struct train *train, const char *path, struct error *error);
-bool train_restore(struct train *train, const char *path, struct error *error);
+
+/* The state that, with the net's values, makes the rest of training bit for bit the same: the
+ * number of steps done and the optimiser's memory. Order and augmentation of samples are functions
+ * of seed and step. */
+ptrdiff_t train_position(const struct train *train);
+void train_seek(struct train *train, ptrdiff_t position); /* 0 <= position <= steps */
+struct optim *train_optim(struct train *train);
 
 #endif

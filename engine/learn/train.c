@@ -1,0 +1,376 @@
+#include "learn/train.h"
+
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "learn/loss.h"
+#include "learn/schedule.h"
+
+const struct option train_options_table[] = {
+    {.name = "epochs",
+     .kind = OPTION_NUMBER,
+     .offset = offsetof(struct train_options, epochs),
+     .fallback = "1",
+     .least = DBL_MIN,
+     .most = 1e6,
+     .help = "passes over the training part; may be fractional"},
+    {.name = "batch",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct train_options, batch),
+     .fallback = "128",
+     .least = 1,
+     .most = 1 << 20,
+     .help = "samples of one step"},
+    {.name = "optimizer",
+     .kind = OPTION_JSON,
+     .offset = offsetof(struct train_options, optimizer),
+     .fallback = "",
+     .help = "optim.sgd, optim.adam or optim.adamw; default sgd, lr 0.1, momentum 0.9"},
+    {.name = "schedule",
+     .kind = OPTION_JSON,
+     .offset = offsetof(struct train_options, schedule),
+     .fallback = "",
+     .help = "schedule.constant, step, cosine or one_cycle; default constant"},
+    {.name = "clip",
+     .kind = OPTION_NUMBER,
+     .offset = offsetof(struct train_options, clip),
+     .fallback = "0",
+     .least = 0,
+     .most = DBL_MAX,
+     .help = "largest norm of the whole gradient; 0: no clipping"},
+    {.name = "label_smoothing",
+     .kind = OPTION_NUMBER,
+     .offset = offsetof(struct train_options, label_smoothing),
+     .fallback = "0",
+     .least = 0,
+     .most = 0.999,
+     .help = "share of each label spread over all classes, 0 to 1"},
+    {.name = "augment",
+     .kind = OPTION_JSON,
+     .offset = offsetof(struct train_options, augment),
+     .fallback = "",
+     .help = "{ crop = 4, flip = true }: random shifts and mirror images; default none"},
+    {.name = "seed",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct train_options, seed),
+     .fallback = "1",
+     .least = 0,
+     .most = 9007199254740992.0,
+     .help = "of the order of samples and of augmentation"},
+};
+const int train_options_count = (int)(sizeof train_options_table / sizeof train_options_table[0]);
+
+struct augment_options {
+    ptrdiff_t crop;
+    bool flip;
+};
+
+const struct option augment_options_table[] = {
+    {.name = "crop",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct augment_options, crop),
+     .fallback = "0",
+     .least = 0,
+     .most = 64,
+     .help = "pixels an image is shifted by, at most"},
+    {.name = "flip",
+     .kind = OPTION_BOOLEAN,
+     .offset = offsetof(struct augment_options, flip),
+     .fallback = "false",
+     .help = "mirror every second image, left to right"},
+};
+const int augment_options_count =
+    (int)(sizeof augment_options_table / sizeof augment_options_table[0]);
+
+struct train {
+    struct net *net;
+    const struct dataset *data;
+    struct train_options options; /* its JSON pointers are not kept */
+    struct augment_options augment;
+    bool augments;
+    cJSON *config;
+    struct schedule schedule;
+    struct optim *optim;
+    struct loss loss;
+    struct pass *pass;
+    ptrdiff_t position, steps, per_epoch, sample_len;
+    bool ended; /* by a step that was not finite */
+
+    ptrdiff_t order_epoch; /* whose order is in `order`; -1: none yet */
+    ptrdiff_t *order;      /* (samples of the training part) */
+    float *floats;         /* (batch, C, H, W) */
+    void *x;               /* the same, reals */
+    int32_t *labels;       /* (batch) */
+    float *targets;        /* (batch, outputs) */
+    void *dz;              /* (batch, outputs) reals */
+    void *running;         /* running statistics before the step, value_len - trainable_len */
+};
+
+struct range { /* samples of one step, in the epoch's order */
+    ptrdiff_t epoch, first, count;
+};
+
+static struct range range_at(const struct train *train, ptrdiff_t step) {
+    ptrdiff_t samples = train->data->train.count, batch = train->options.batch;
+    ptrdiff_t first = step % train->per_epoch * batch;
+    return (struct range){.epoch = step / train->per_epoch,
+                          .first = first,
+                          .count = samples - first < batch ? samples - first : batch};
+}
+
+static bool read_augment(struct train *train, struct error *error) {
+    const cJSON *augment = train->options.augment;
+    if (!augment) {
+        return true;
+    }
+    if (!option_read(augment_options_table, augment_options_count, "augment", augment, NULL,
+                     &train->augment, error)) {
+        return false;
+    }
+    const ptrdiff_t *shape = train->data->shape;
+    ptrdiff_t crop = train->augment.crop;
+    if (crop >= shape[1] || crop >= shape[2]) {
+        if (crop > 0) {
+            return error_set(error, ERROR_VALUE,
+                             "augment: crop = %td would shift images of %td x %td out of sight; "
+                             "give less",
+                             crop, shape[1], shape[2]);
+        }
+    }
+    train->augments = true;
+    return true;
+}
+
+static bool put(cJSON *object, const char *key, cJSON *value) {
+    if (!value || !cJSON_ReplaceItemInObjectCaseSensitive(object, key, value)) {
+        cJSON_Delete(value);
+        return false;
+    }
+    return true;
+}
+
+static bool resolve(struct train *train, struct error *error) {
+    train->config = option_write(train_options_table, train_options_count, &train->options);
+    bool good = train->config && put(train->config, "optimizer", optim_config(train->optim)) &&
+                put(train->config, "schedule", schedule_config(&train->schedule)) &&
+                (!train->augments ||
+                 put(train->config, "augment",
+                     option_write(augment_options_table, augment_options_count, &train->augment)));
+    train->options.optimizer = train->options.schedule = train->options.augment = NULL;
+    return good || error_set(error, ERROR_MEMORY, "no memory for the options of training");
+}
+
+static bool reserve(struct train *train, struct error *error) {
+    const struct net *net = train->net;
+    size_t real = net->kernels->real_size;
+    size_t batch = (size_t)train->options.batch, len = (size_t)train->sample_len * batch;
+    size_t outputs = (size_t)net->outputs * batch;
+    train->order = malloc((size_t)train->data->train.count * sizeof *train->order);
+    train->floats = malloc(len * sizeof *train->floats);
+    train->x = malloc(len * real);
+    train->labels = malloc(batch * sizeof *train->labels);
+    train->targets = malloc(outputs * sizeof *train->targets);
+    train->dz = malloc(outputs * real);
+    train->running = malloc((size_t)(net->value_len - net->trainable_len) * real + 1);
+    if (!train->order || !train->floats || !train->x || !train->labels || !train->targets ||
+        !train->dz || !train->running) {
+        return error_set(error, ERROR_MEMORY, "no memory for batches of %td samples; give a "
+                                              "smaller batch",
+                         train->options.batch);
+    }
+    return true;
+}
+
+static bool plan(struct train *train, const cJSON *options, struct pool *pool,
+                 struct error *error) {
+    struct net *net = train->net;
+    const struct part *part = &train->data->train;
+    if (!option_read(train_options_table, train_options_count, "train", options, NULL,
+                     &train->options, error) ||
+        !loss_init(&train->loss, net, train->data, train->options.label_smoothing, error)) {
+        return false;
+    }
+    if (part->count == 0) {
+        return error_set(error, ERROR_VALUE, "the training part of data set \"%s\" is empty",
+                         train->data->name);
+    }
+    if (train->options.batch > part->count) {
+        train->options.batch = part->count;
+    }
+    train->sample_len = net->input[0] * net->input[1] * net->input[2];
+    train->per_epoch = (part->count + train->options.batch - 1) / train->options.batch;
+    double steps = round(train->options.epochs * (double)train->per_epoch);
+    if (steps > 1e15) {
+        return error_set(error, ERROR_VALUE, "train: %g epochs are %g steps, which is too many",
+                         train->options.epochs, steps);
+    }
+    train->steps = steps < 1 ? 1 : (ptrdiff_t)steps;
+    if (!schedule_read(&train->schedule, train->options.schedule, error) ||
+        !read_augment(train, error)) {
+        return false;
+    }
+    train->optim = optim_create(train->options.optimizer, net->kernels, net->trainable_len, error);
+    if (!train->optim || !resolve(train, error) || !reserve(train, error)) {
+        return false;
+    }
+    const struct pass_options pass = {.batch = train->options.batch,
+                                      .training = true,
+                                      .gradients = true,
+                                      .how = {.edge = -1},
+                                      .pool = pool};
+    train->pass = pass_create(net, &pass, error);
+    return train->pass != NULL;
+}
+
+struct train *train_begin(struct net *net, const struct dataset *data, const cJSON *options,
+                          struct pool *pool, struct error *error) {
+    struct train *train = calloc(1, sizeof *train);
+    if (!train) {
+        error_set(error, ERROR_MEMORY, "no memory to train");
+        return NULL;
+    }
+    train->net = net;
+    train->data = data;
+    train->order_epoch = -1;
+    if (!plan(train, options, pool, error)) {
+        train_end(train);
+        return NULL;
+    }
+    return train;
+}
+
+void train_end(struct train *train) {
+    if (!train) {
+        return;
+    }
+    pass_free(train->pass);
+    optim_free(train->optim);
+    cJSON_Delete(train->config);
+    free(train->order);
+    free(train->floats);
+    free(train->x);
+    free(train->labels);
+    free(train->targets);
+    free(train->dz);
+    free(train->running);
+    free(train);
+}
+
+/* Fills x and the answers with the samples of a range; reads nothing that a step writes, so that
+ * it could run ahead of the step before. */
+static void load(struct train *train, const struct range *range) {
+    const struct part *part = &train->data->train;
+    uint64_t seed = (uint64_t)train->options.seed;
+    if (train->order_epoch != range->epoch) {
+        rng_permutation(seed, rng_stream("shuffle") + (uint64_t)range->epoch, train->order,
+                        part->count);
+        train->order_epoch = range->epoch;
+    }
+    const struct augment augment = {.crop = (int)train->augment.crop, .flip = train->augment.flip};
+    dataset_batch(part, train->order, range->first, range->count,
+                  train->augments ? &augment : NULL, seed, (int)range->epoch, train->floats);
+    train->net->kernels->from_floats(train->x, train->floats, range->count * train->sample_len);
+    if (train->loss.regression) {
+        dataset_targets(part, train->order, range->first, range->count, train->targets);
+    } else {
+        dataset_labels(part, train->order, range->first, range->count, train->labels);
+    }
+}
+
+static void *running_values(const struct train *train, size_t *size) {
+    const struct net *net = train->net;
+    size_t real = net->kernels->real_size;
+    *size = (size_t)(net->value_len - net->trainable_len) * real;
+    return (char *)net->values + (size_t)net->trainable_len * real;
+}
+
+/* Sets report->loss and grad_norm, and net->grads; returns whether all is finite. */
+static bool differentiate(struct train *train, ptrdiff_t count, struct step_report *report) {
+    struct net *net = train->net;
+    const struct answers answers = {.labels = train->labels, .targets = train->targets};
+    const void *z = pass_forward(train->pass, train->x, count);
+    report->loss = loss_sum(&train->loss, z, count, &answers, train->dz, NULL) / (double)count;
+    report->grad_norm = NAN;
+    if (!isfinite(report->loss)) {
+        return false;
+    }
+    net->kernels->set(net->grads, 0, net->trainable_len);
+    pass_backward(train->pass, train->dz);
+    report->grad_norm = sqrt(net->kernels->sum_squares(net->grads, net->trainable_len));
+    return isfinite(report->grad_norm);
+}
+
+static void update(struct train *train, const struct step_report *report) {
+    struct net *net = train->net;
+    if (train->options.clip > 0) {
+        /* As torch.nn.utils.clip_grad_norm_ has it, with its 1e-6 against division by zero. */
+        double factor = train->options.clip / (report->grad_norm + 1e-6);
+        if (factor < 1) {
+            net->kernels->scale(net->grads, factor, net->trainable_len);
+        }
+    }
+    optim_step(train->optim, net->values, net->grads, report->rate);
+    net_touch(net);
+}
+
+bool train_step(struct train *train, struct step_report *report) {
+    if (train->ended || train->position >= train->steps) {
+        return false;
+    }
+    double began = clock_seconds();
+    const struct range range = range_at(train, train->position);
+    load(train, &range);
+
+    size_t running_size;
+    void *running = running_values(train, &running_size);
+    memcpy(train->running, running, running_size);
+    *report = (struct step_report){
+        .step = train->position + 1,
+        .epoch = (double)(train->position + 1) / (double)train->per_epoch,
+        .count = range.count,
+        .epoch_end = (train->position + 1) % train->per_epoch == 0,
+        .rate = schedule_rate(&train->schedule, optim_rate(train->optim), train->position,
+                              train->steps, train->per_epoch)};
+    report->finite = differentiate(train, range.count, report);
+    if (report->finite) {
+        update(train, report);
+        train->position++;
+    } else {
+        memcpy(running, train->running, running_size);
+        net_touch(train->net);
+        train->ended = true;
+    }
+    report->seconds = clock_seconds() - began;
+    return true;
+}
+
+ptrdiff_t train_steps(const struct train *train) {
+    return train->steps;
+}
+
+ptrdiff_t train_steps_per_epoch(const struct train *train) {
+    return train->per_epoch;
+}
+
+const cJSON *train_config(const struct train *train) {
+    return train->config;
+}
+
+ptrdiff_t train_position(const struct train *train) {
+    return train->position;
+}
+
+void train_seek(struct train *train, ptrdiff_t position) {
+    assert(position >= 0 && position <= train->steps);
+    train->position = position;
+    train->ended = false;
+}
+
+struct optim *train_optim(struct train *train) {
+    return train->optim;
+}
