@@ -30,24 +30,41 @@ struct series {
     char trained_scheme[32];
     int trained_steps, nodes;
     int scheme_count;
-    char schemes[32][32]; /* every scheme met in probes and sweeps */
+    char schemes[32][32]; /* every scheme met in the start event, probes and sweeps */
+    int probe_scheme_count, probe_schemes[8]; /* as the start event announces: indices */
+    int probe_step_count, probe_steps[16];    /* into schemes, and step counts, ascending */
+    double probe_images;                      /* 0: no probe */
     ptrdiff_t step_count, eval_count, probe_count, sweep_count;
     struct series_step *steps;
     struct series_eval *evals;
-    struct series_probe *probes, *sweeps; /* sweeps: on the test part */
+    struct series_probe *probes, *sweeps; /* sweeps: on the test part, seconds and epoch nan */
     ptrdiff_t nonfinite;                  /* steps whose loss was not finite */
-    char state[16], text[480];            /* last state event */
+    char state[16], text[480];            /* last state event; "queued" before the first */
+    char verdict[480];                    /* empty: none yet */
+    bool verdict_pass;
     ptrdiff_t note_count;
-    char (*notes)[256]; /* note, verdict, checkpoint and state events as lines */
+    char (*notes)[256]; /* state, eval, note, checkpoint and verdict events as lines */
+    ptrdiff_t foreign;  /* whole lines that are no event of docs/RUNS.md; passed over */
+    struct series_tail *tail; /* the open file and what is known of its last line */
 };
 
 /* Opens a run folder. NULL with *error set when it is not one. */
 struct series *series_open(const char *path, struct error *error);
 bool series_update(struct series *series); /* reads what is new; true when anything was */
-void series_close(struct series *series);
+void series_close(struct series *series); /* NULL is fine */
 
-/* Finds a run by folder, name, id or unique prefix under `runs`; the newest when text is empty.
- * Writes its folder to path (size bytes). */
+/* Whether the run has ended: done, stopped, failed or diverged. */
+bool series_is_over(const struct series *series);
+/* Whether the process that should be writing the run is known to be dead: the run is not over, was
+ * started on this machine, and its pid is no more. */
+bool series_is_lost(const struct series *series);
+
+/* Finds a run by folder, name, id or unique prefix under `runs`; the newest when text is NULL or
+ * empty, and the newest of several with the very same name. Writes its folder to path (size
+ * bytes). */
 bool series_find(const char *runs, const char *text, char *path, size_t size, struct error *error);
+/* The names of the run folders under `runs`, newest first, at most `limit`; the caller frees the
+ * array. Returns how many; 0 also when `runs` does not exist. */
+int series_list(const char *runs, char (**names)[256], int limit);
 
 #endif

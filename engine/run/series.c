@@ -1,0 +1,631 @@
+#include "run/series.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Invariant: bytes [0, length) of buffer are the file's bytes right before `offset`, and hold no
+ * newline: they are the torn last line, completed by a later read. */
+struct series_tail {
+    int fd; /* -1 until metrics.jsonl exists */
+    off_t offset;
+    char *buffer;
+    size_t length, capacity;
+    bool skipping; /* inside a line too long to be an event */
+};
+
+enum { LINE_MAX_BYTES = 1 << 20, READ_BYTES = 1 << 16, JSON_FILE_MAX_BYTES = 16 << 20 };
+
+/* Makes room for one element more than count; capacities are 16, 32, 64, ... The application ends
+ * when a few megabytes of records find no memory. */
+static void *grow(void *array, ptrdiff_t count, size_t size) {
+    bool is_full = count == 0 || (count >= 16 && (count & (count - 1)) == 0);
+    if (!is_full) {
+        return array;
+    }
+    void *larger = realloc(array, (count == 0 ? 16 : (size_t)count * 2) * size);
+    if (!larger) {
+        abort();
+    }
+    return larger;
+}
+
+static double number_of(const cJSON *item) {
+    if (cJSON_IsNumber(item)) {
+        return item->valuedouble;
+    }
+    if (cJSON_IsString(item)) {
+        const char *text = item->valuestring;
+        if (strcmp(text, "inf") == 0) {
+            return (double)INFINITY;
+        }
+        if (strcmp(text, "-inf") == 0) {
+            return -(double)INFINITY;
+        }
+    }
+    return (double)NAN;
+}
+
+static double number(const cJSON *object, const char *key) {
+    return number_of(cJSON_GetObjectItemCaseSensitive(object, key));
+}
+
+/* The number under key as a small count; 0 when it is none. */
+static int small(const cJSON *object, const char *key) {
+    double value = number(object, key);
+    return value >= 0 && value <= 1e9 ? (int)value : 0;
+}
+
+static const char *text_of(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+/* Copies text up to size - 1 bytes, not cutting inside a UTF-8 sequence, control bytes as blanks:
+ * a run folder is foreign text that ends on a terminal. */
+static void copy_text(char *target, size_t size, const char *text) {
+    size_t length = strlen(text);
+    if (length >= size) {
+        length = size - 1;
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80) {
+            length--;
+        }
+    }
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        target[i] = byte < 0x20 || byte == 0x7f ? ' ' : text[i];
+    }
+    target[length] = 0;
+}
+
+static int scheme_index(struct series *series, const char *name) {
+    for (int i = 0; i < series->scheme_count; i++) {
+        if (strcmp(series->schemes[i], name) == 0) {
+            return i;
+        }
+    }
+    int most = (int)(sizeof series->schemes / sizeof series->schemes[0]);
+    if (name[0] == 0 || series->scheme_count == most) {
+        return -1;
+    }
+    copy_text(series->schemes[series->scheme_count], sizeof series->schemes[0], name);
+    return series->scheme_count++;
+}
+
+static void add_note(struct series *series, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void add_note(struct series *series, const char *format, ...) {
+    char line[600];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    series->notes = grow(series->notes, series->note_count, sizeof series->notes[0]);
+    copy_text(series->notes[series->note_count], sizeof series->notes[0], line);
+    series->note_count++;
+}
+
+/* "  35.1 s  " or, where the event has no time, blanks of the same width. */
+static const char *when(const cJSON *event, char text[24]) {
+    double seconds = number(event, "seconds");
+    if (isfinite(seconds)) {
+        (void)snprintf(text, 24, "%7.1f s  ", seconds);
+    } else {
+        (void)snprintf(text, 24, "%11s", "");
+    }
+    return text;
+}
+
+static bool read_start(struct series *series, const cJSON *event) {
+    series->steps_total = number(event, "steps");
+    series->epochs_total = number(event, "epochs");
+    series->parameters = number(event, "parameters");
+    series->nodes = small(event, "nodes");
+    const cJSON *trained = cJSON_GetObjectItemCaseSensitive(event, "trained");
+    copy_text(series->trained_scheme, sizeof series->trained_scheme, text_of(trained, "scheme"));
+    series->trained_steps = small(trained, "steps");
+    const cJSON *probe = cJSON_GetObjectItemCaseSensitive(event, "probe");
+    const cJSON *item = NULL;
+    series->probe_scheme_count = 0;
+    series->probe_step_count = 0;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(probe, "schemes")) {
+        int index = cJSON_IsString(item) ? scheme_index(series, item->valuestring) : -1;
+        if (index >= 0 && series->probe_scheme_count < 8) {
+            series->probe_schemes[series->probe_scheme_count++] = index;
+        }
+    }
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(probe, "steps")) {
+        double value = number_of(item);
+        if (value >= 1 && value <= 1e6 && series->probe_step_count < 16) {
+            int place = series->probe_step_count++;
+            while (place > 0 && series->probe_steps[place - 1] > (int)value) {
+                series->probe_steps[place] = series->probe_steps[place - 1];
+                place--;
+            }
+            series->probe_steps[place] = (int)value;
+        }
+    }
+    double count = number(probe, "count");
+    series->probe_images = isfinite(count) ? count : 0;
+    return true;
+}
+
+static bool read_step(struct series *series, const cJSON *event) {
+    struct series_step step = {
+        .step = number(event, "step"),
+        .epoch = number(event, "epoch"),
+        .seconds = number(event, "seconds"),
+        .loss = number(event, "loss"),
+        .rate = number(event, "rate"),
+        .grad_norm = number(event, "grad_norm"),
+        .images_per_second = number(event, "images_per_second"),
+    };
+    if (!isfinite(step.step)) {
+        return false;
+    }
+    series->steps = grow(series->steps, series->step_count, sizeof step);
+    series->steps[series->step_count++] = step;
+    series->nonfinite += !isfinite(step.loss);
+    return true;
+}
+
+static bool read_eval(struct series *series, const cJSON *event) {
+    struct series_eval eval = {
+        .step = number(event, "step"),
+        .epoch = number(event, "epoch"),
+        .seconds = number(event, "seconds"),
+        .loss = number(event, "loss"),
+        .accuracy = number(event, "accuracy"),
+        .count = number(event, "count"),
+        .valid = strcmp(text_of(event, "part"), "valid") == 0,
+    };
+    if (!isfinite(eval.step)) {
+        return false;
+    }
+    series->evals = grow(series->evals, series->eval_count, sizeof eval);
+    series->evals[series->eval_count++] = eval;
+    char time[24];
+    add_note(series, "%s%s  epoch %.3g  loss %.4f  accuracy %.2f %% of %.0f", when(event, time),
+             text_of(event, "part"), eval.epoch, eval.loss, 100 * eval.accuracy, eval.count);
+    return true;
+}
+
+static bool read_probe(struct series *series, const cJSON *event, bool sweep) {
+    struct series_probe probe = {
+        .step = number(event, "step"),
+        .epoch = number(event, "epoch"),
+        .seconds = number(event, "seconds"),
+        .loss = number(event, "loss"),
+        .accuracy = number(event, "accuracy"),
+        .count = number(event, "count"),
+        .scheme = scheme_index(series, text_of(event, "scheme")),
+        .steps = small(event, "steps"),
+    };
+    if (probe.scheme < 0 || probe.steps < 1 || (!sweep && !isfinite(probe.step))) {
+        return false;
+    }
+    if (sweep) {
+        series->sweeps = grow(series->sweeps, series->sweep_count, sizeof probe);
+        series->sweeps[series->sweep_count++] = probe;
+    } else {
+        series->probes = grow(series->probes, series->probe_count, sizeof probe);
+        series->probes[series->probe_count++] = probe;
+    }
+    return true;
+}
+
+static bool read_state(struct series *series, const cJSON *event) {
+    const char *state = text_of(event, "state");
+    if (!state[0]) {
+        return false;
+    }
+    copy_text(series->state, sizeof series->state, state);
+    copy_text(series->text, sizeof series->text, text_of(event, "text"));
+    char time[24];
+    add_note(series, "%s%s%s%s", when(event, time), series->state, series->text[0] ? ": " : "",
+             series->text);
+    return true;
+}
+
+static bool read_event(struct series *series, const cJSON *event) {
+    char time[24];
+    const char *kind = text_of(event, "kind");
+    if (strcmp(kind, "step") == 0) {
+        return read_step(series, event);
+    }
+    if (strcmp(kind, "start") == 0) {
+        return read_start(series, event);
+    }
+    if (strcmp(kind, "eval") == 0) {
+        return read_eval(series, event);
+    }
+    if (strcmp(kind, "probe") == 0 || strcmp(kind, "sweep") == 0) {
+        return read_probe(series, event, kind[0] == 's');
+    }
+    if (strcmp(kind, "state") == 0) {
+        return read_state(series, event);
+    }
+    if (strcmp(kind, "verdict") == 0) {
+        series->verdict_pass = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(event, "pass"));
+        copy_text(series->verdict, sizeof series->verdict, text_of(event, "text"));
+        add_note(series, "%sverdict %s: %s", when(event, time),
+                 series->verdict_pass ? "PASS" : "FAIL", series->verdict);
+        return true;
+    }
+    if (strcmp(kind, "checkpoint") == 0) {
+        add_note(series, "%scheckpoint %s", when(event, time), text_of(event, "path"));
+        return true;
+    }
+    if (strcmp(kind, "note") == 0) {
+        add_note(series, "%s%s", when(event, time), text_of(event, "text"));
+        return true;
+    }
+    return false;
+}
+
+static void read_line(struct series *series, const char *line, size_t length) {
+    if (length == 0 || (length == 1 && line[0] == '\r')) {
+        return;
+    }
+    cJSON *event = cJSON_ParseWithLength(line, length);
+    if (!cJSON_IsObject(event) || !read_event(series, event)) {
+        series->foreign++;
+    }
+    cJSON_Delete(event);
+}
+
+/* Cuts the buffer into lines and keeps the torn rest. */
+static bool read_lines(struct series *series) {
+    struct series_tail *tail = series->tail;
+    size_t start = 0;
+    bool any = false;
+    for (;;) {
+        char *end = memchr(tail->buffer + start, '\n', tail->length - start);
+        if (!end) {
+            break;
+        }
+        size_t length = (size_t)(end - tail->buffer) - start;
+        if (tail->skipping) {
+            series->foreign++;
+            tail->skipping = false;
+        } else {
+            read_line(series, tail->buffer + start, length);
+        }
+        any = true;
+        start += length + 1;
+    }
+    tail->length -= start;
+    memmove(tail->buffer, tail->buffer + start, tail->length);
+    if (tail->length > LINE_MAX_BYTES) {
+        tail->length = 0;
+        tail->skipping = true;
+    }
+    return any;
+}
+
+/* The JSON object in folder/name, NULL when it is missing, too large, or not (yet) whole. */
+static cJSON *read_object(const char *folder, const char *name) {
+    char path[640];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        return NULL;
+    }
+    cJSON *object = NULL;
+    struct stat status;
+    if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
+        status.st_size <= JSON_FILE_MAX_BYTES) {
+        size_t size = (size_t)status.st_size;
+        char *text = malloc(size);
+        if (text && fread(text, 1, size, file) == size) {
+            object = cJSON_ParseWithLength(text, size);
+        }
+        free(text);
+    }
+    (void)fclose(file);
+    if (object && !cJSON_IsObject(object)) {
+        cJSON_Delete(object);
+        object = NULL;
+    }
+    return object;
+}
+
+static bool is_file(const char *folder, const char *name) {
+    char path[1400];
+    struct stat status;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static bool is_run(const char *folder) {
+    return is_file(folder, "config.json") || is_file(folder, "metrics.jsonl");
+}
+
+/* Splits `<time>-<name>-<id>`; a folder of any other shape is all name. */
+static void split_folder(const char *folder, char *name, size_t name_size, char *id,
+                         size_t id_size) {
+    const char *base = strrchr(folder, '/');
+    base = base && base[1] ? base + 1 : folder;
+    size_t length = strlen(base);
+    enum { TIME_LENGTH = 17, ID_LENGTH = 4 };
+    id[0] = 0;
+    copy_text(name, name_size, base);
+    if (length < TIME_LENGTH + 1 + 1 + ID_LENGTH || base[10] != 'T' || base[TIME_LENGTH] != '-' ||
+        base[length - ID_LENGTH - 1] != '-') {
+        return;
+    }
+    copy_text(id, id_size, base + length - ID_LENGTH);
+    copy_text(name, name_size, base + TIME_LENGTH + 1);
+    size_t name_length = length - TIME_LENGTH - 1 - ID_LENGTH - 1;
+    if (name_length < name_size) {
+        name[name_length] = 0;
+    }
+}
+
+static void read_objects(struct series *series) {
+    if (!series->config) {
+        series->config = read_object(series->path, "config.json");
+        const char *name = text_of(series->config, "name");
+        if (name[0]) {
+            copy_text(series->name, sizeof series->name, name);
+        }
+    }
+    if (!series->meta) {
+        series->meta = read_object(series->path, "meta.json");
+    }
+}
+
+struct series *series_open(const char *path, struct error *error) {
+    struct stat status;
+    if (strlen(path) >= sizeof ((struct series *)0)->path) {
+        error_set(error, ERROR_VALUE, "the path of the run folder \"%.60s...\" is longer than 511 "
+                  "bytes; move the runs to a shorter place", path);
+        return NULL;
+    }
+    if (stat(path, &status) != 0) {
+        error_set(error, ERROR_FILE, "the run folder \"%s\" cannot be opened: %s", path,
+                  strerror(errno));
+        return NULL;
+    }
+    if (!S_ISDIR(status.st_mode) || !is_run(path)) {
+        error_set(error, ERROR_FORMAT, "\"%s\" is not a run folder: it has neither config.json nor "
+                  "metrics.jsonl", path);
+        return NULL;
+    }
+    struct series *series = calloc(1, sizeof *series);
+    struct series_tail *tail = calloc(1, sizeof *tail);
+    char *buffer = malloc(READ_BYTES);
+    if (!series || !tail || !buffer) {
+        free(series);
+        free(tail);
+        free(buffer);
+        error_set(error, ERROR_MEMORY, "there is no memory to open the run folder \"%s\"", path);
+        return NULL;
+    }
+    *tail = (struct series_tail){.fd = -1, .buffer = buffer, .capacity = READ_BYTES};
+    series->tail = tail;
+    series->steps_total = series->epochs_total = series->parameters = (double)NAN;
+    (void)snprintf(series->path, sizeof series->path, "%s", path);
+    size_t length = strlen(series->path);
+    while (length > 1 && series->path[length - 1] == '/') {
+        series->path[--length] = 0;
+    }
+    split_folder(series->path, series->name, sizeof series->name, series->id, sizeof series->id);
+    (void)snprintf(series->state, sizeof series->state, "queued");
+    (void)series_update(series);
+    return series;
+}
+
+bool series_update(struct series *series) {
+    struct series_tail *tail = series->tail;
+    read_objects(series);
+    if (tail->fd < 0) {
+        char path[640];
+        (void)snprintf(path, sizeof path, "%s/metrics.jsonl", series->path);
+        tail->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (tail->fd < 0) {
+            return false;
+        }
+    }
+    bool any = false;
+    for (;;) {
+        if (tail->capacity - tail->length < READ_BYTES) {
+            tail->capacity = tail->length + 2 * (size_t)READ_BYTES;
+            tail->buffer = realloc(tail->buffer, tail->capacity);
+            if (!tail->buffer) {
+                abort();
+            }
+        }
+        ssize_t count = pread(tail->fd, tail->buffer + tail->length, READ_BYTES, tail->offset);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count <= 0) {
+            return any;
+        }
+        tail->offset += count;
+        tail->length += (size_t)count;
+        any |= read_lines(series);
+    }
+}
+
+void series_close(struct series *series) {
+    if (!series) {
+        return;
+    }
+    if (series->tail->fd >= 0) {
+        (void)close(series->tail->fd);
+    }
+    free(series->tail->buffer);
+    free(series->tail);
+    cJSON_Delete(series->config);
+    cJSON_Delete(series->meta);
+    free(series->steps);
+    free(series->evals);
+    free(series->probes);
+    free(series->sweeps);
+    free(series->notes);
+    free(series);
+}
+
+bool series_is_over(const struct series *series) {
+    static const char *const over[] = {"done", "stopped", "failed", "diverged"};
+    for (size_t i = 0; i < sizeof over / sizeof over[0]; i++) {
+        if (strcmp(series->state, over[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool series_is_lost(const struct series *series) {
+    if (series_is_over(series)) {
+        return false;
+    }
+    char host[256] = "";
+    double pid = number(series->meta, "pid");
+    if (gethostname(host, sizeof host - 1) != 0 ||
+        strcmp(host, text_of(series->meta, "host")) != 0 || !(pid >= 1 && pid <= 1e9)) {
+        return false;
+    }
+    return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+/* Newest first. Names start with the time, to the second; what ties is newer by its clock. */
+struct listed {
+    char name[256];
+    struct timespec changed;
+};
+
+static int compare_listed(const void *left, const void *right) {
+    const struct listed *a = left, *b = right;
+    enum { TIME_LENGTH = 17 };
+    int order = strncmp(b->name, a->name, TIME_LENGTH);
+    if (order == 0 && a->changed.tv_sec != b->changed.tv_sec) {
+        order = a->changed.tv_sec < b->changed.tv_sec ? 1 : -1;
+    }
+    if (order == 0 && a->changed.tv_nsec != b->changed.tv_nsec) {
+        order = a->changed.tv_nsec < b->changed.tv_nsec ? 1 : -1;
+    }
+    return order ? order : strcmp(b->name, a->name);
+}
+
+int series_list(const char *runs, char (**names)[256], int limit) {
+    *names = NULL;
+    DIR *directory = opendir(runs);
+    if (!directory) {
+        return 0;
+    }
+    struct listed *found = NULL;
+    ptrdiff_t count = 0;
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        char path[1300];
+        size_t length = strlen(entry->d_name);
+        if (entry->d_name[0] == '.' || length >= sizeof found->name || strlen(runs) > 1000) {
+            continue;
+        }
+        (void)snprintf(path, sizeof path, "%s/%s", runs, entry->d_name);
+        struct stat status;
+        if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode) || !is_run(path)) {
+            continue;
+        }
+        found = grow(found, count, sizeof *found);
+        memcpy(found[count].name, entry->d_name, length + 1);
+        found[count].changed = status.st_mtim;
+        count++;
+    }
+    (void)closedir(directory);
+    if (count > 0) {
+        qsort(found, (size_t)count, sizeof *found, compare_listed);
+    }
+    int listed = count < limit ? (int)count : limit;
+    if (listed > 0) {
+        *names = malloc((size_t)listed * sizeof **names);
+        if (!*names) {
+            abort();
+        }
+        for (int i = 0; i < listed; i++) {
+            memcpy((*names)[i], found[i].name, sizeof **names);
+        }
+    }
+    free(found);
+    return listed;
+}
+
+static bool write_path(const char *runs, const char *name, char *path, size_t size,
+                       struct error *error) {
+    int length = runs ? snprintf(path, size, "%s/%s", runs, name) : snprintf(path, size, "%s", name);
+    if (length < 0 || (size_t)length >= size) {
+        return error_set(error, ERROR_VALUE, "the path of run \"%.60s\" is longer than %zu bytes",
+                         name, size - 1);
+    }
+    return true;
+}
+
+/* How well a run folder answers to text: 3 its name or id, 2 its folder's name, 1 a prefix. */
+static int match(const char *folder, const char *text) {
+    char name[256], id[8];
+    split_folder(folder, name, sizeof name, id, sizeof id);
+    if (strcmp(name, text) == 0 || strcmp(id, text) == 0) {
+        return 3;
+    }
+    if (strcmp(folder, text) == 0) {
+        return 2;
+    }
+    size_t length = strlen(text);
+    return strncmp(name, text, length) == 0 || strncmp(folder, text, length) == 0 ||
+                   strncmp(id, text, length) == 0
+               ? 1
+               : 0;
+}
+
+bool series_find(const char *runs, const char *text, char *path, size_t size, struct error *error) {
+    bool any = !text || !text[0];
+    if (!any && is_run(text)) {
+        return write_path(NULL, text, path, size, error);
+    }
+    enum { MOST = 100000 };
+    char (*names)[256];
+    int count = series_list(runs, &names, MOST);
+    if (count == 0) {
+        return error_set(error, ERROR_FILE, "there are no runs in the folder \"%s\"; start one with "
+                         "cn.train{...}, or name a run's folder", runs);
+    }
+    int best = 0, place = any ? 0 : -1, ties = 0;
+    char first[64] = "", second[64] = "";
+    for (int i = 0; !any && i < count; i++) {
+        int quality = match(names[i], text);
+        if (quality > best) {
+            best = quality;
+            place = i;
+            ties = 0;
+        } else if (quality == best && quality == 1) {
+            ties++;
+            (void)snprintf(second, sizeof second, "%.63s", names[i]);
+        }
+    }
+    bool ok = false;
+    if (place < 0) {
+        (void)snprintf(first, sizeof first, "%.63s", names[0]);
+        error_set(error, ERROR_VALUE, "no run in \"%s\" has the name, id or folder \"%s\"; the "
+                  "newest of %d is \"%s\"", runs, text, count, first);
+    } else if (ties > 0 && best == 1) {
+        (void)snprintf(first, sizeof first, "%.63s", names[place]);
+        error_set(error, ERROR_VALUE, "\"%s\" begins %d runs in \"%s\", among them \"%s\" and "
+                  "\"%s\"; write more of it", text, ties + 1, runs, first, second);
+    } else {
+        ok = write_path(runs, names[place], path, size, error);
+    }
+    free(names);
+    return ok;
+}
