@@ -25,7 +25,10 @@ struct basis {
     const char *name;
     const char *help;
     bool (*valid)(int nodes, struct error *error);
-    /* Which nodes theta reads at stage abscissa c of step `step` of `steps`, and how much. */
+    /* Into how many equal pieces of depth theta is smooth. */
+    int (*pieces)(int nodes);
+    /* Which nodes theta reads at stage abscissa c of step `step` of `steps`, and how much. A depth
+     * outside [0, 1] (c outside [0, 1] in a first or last step) reads the nearest node. */
     struct support (*at)(int nodes, int step, int steps, struct rational c, enum edge edge);
 };
 

@@ -18,11 +18,11 @@ struct tableau {
     const char *name;
     const char *source; /* paper and equation or table */
     int stages;
-    int order;                                                      /* computed */
-    bool fsal;                                                      /* computed */
-    struct rational a[TABLEAU_STAGES_MAX][TABLEAU_STAGES_MAX];      /* strictly lower triangular */
+    int order;                                                 /* computed */
+    bool fsal;                                                 /* computed */
+    struct rational a[TABLEAU_STAGES_MAX][TABLEAU_STAGES_MAX]; /* strictly lower triangular */
     struct rational b[TABLEAU_STAGES_MAX];
-    struct rational c[TABLEAU_STAGES_MAX];                          /* computed: row sums of a */
+    struct rational c[TABLEAU_STAGES_MAX]; /* computed: row sums of a */
     double av[TABLEAU_STAGES_MAX][TABLEAU_STAGES_MAX], bv[TABLEAU_STAGES_MAX]; /* rounded once */
 };
 
@@ -32,8 +32,20 @@ const struct tableau *tableau_find(const char *name, struct error *error);
 int tableau_count(void);
 const struct tableau *tableau_at(int index);
 
-/* Derives c, order, fsal and the doubles from name, source, stages, a and b. False when a is not
- * strictly lower triangular, sum b != 1, or the numbers overflow. */
+/* Adds a copy of a completed scheme, findable by its name for the life of the process. The entry
+ * itself when the same coefficients were registered under that name before; NULL with *error set
+ * when the name is not one word, stands for other coefficients, or the registry is full. */
+const struct tableau *tableau_register(const struct tableau *tableau, struct error *error);
+
+/* The number of stages that evaluate the vector field in each step but the first: one less than
+ * stages when the last stage is the next step's first. */
+int tableau_evaluations(const struct tableau *tableau);
+
+/* Derives c, order, fsal and the doubles from name, source, stages, a and b, which it brings to
+ * lowest terms; a coefficient left out of an initialiser (0/0) is 0. False when a is not strictly
+ * lower triangular, a denominator is 0, sum b != 1, or an abscissa does not fit. Never false for
+ * coefficients that merely have large denominators: orders are decided exactly
+ * (depth/condition.h). */
 bool tableau_complete(struct tableau *tableau, struct error *error);
 
 #endif
