@@ -14,7 +14,7 @@
 
 struct part {
     const struct dataset *set;
-    const char *name; /* "train", "valid", "test" */
+    const char *name;       /* "train", "valid", "test" */
     ptrdiff_t count, first; /* samples, and where they begin in the arrays below */
     const uint8_t *bytes;   /* (count, C, H, W), or NULL */
     const float *floats;    /* (count, C, H, W) when bytes is NULL */
@@ -24,14 +24,22 @@ struct part {
 
 struct dataset {
     char name[64];
-    ptrdiff_t shape[3]; /* channels, height, width */
-    int classes;        /* 0: regression */
-    int outputs;        /* classes, or the length of a target */
-    float mean[3], deviation[3]; /* per channel, of values in 0..1; applied when a batch is made */
+    ptrdiff_t shape[3];          /* channels, height, width */
+    int classes;                 /* 0: regression */
+    int outputs;                 /* classes, or the length of a target */
+    float mean[3], deviation[3]; /* of images, per channel, of values in 0..1; applied when a batch
+                                    is made. Floats are kept as they are: 0 and 1 */
     const char *const *class_names; /* or NULL */
     struct part train, valid, test;
-    cJSON *config; /* {"source": "fashion_mnist", ...options}, resolved */
+    cJSON *config;   /* {"source": "fashion_mnist", ...options}, resolved */
     char digest[65]; /* SHA-256 of the files read, hexadecimal, or "" */
+
+    /* What the parts point into; owned. Training, validation and test samples, in this order. */
+    uint8_t *bytes;
+    float *floats;
+    int32_t *labels;
+    float *targets;
+    float of_byte[3][256]; /* normalised value of every byte, per channel */
 };
 
 /* From {"source": "fashion_mnist", ...options}. NULL with *error set when a file is missing,
@@ -39,15 +47,16 @@ struct dataset {
 struct dataset *dataset_create(const cJSON *config, struct error *error);
 void dataset_free(struct dataset *set);
 
-/* In-memory arrays, copied: floats (count, C, H, W) with labels in 0..classes-1 or targets
- * (count, outputs). valid and test counts are taken off the end. */
+/* In-memory arrays, copied: floats of shape (count, C, H, W) with labels in 0..classes-1 or targets
+ * (count, outputs). The last `test` samples are the test part, the `valid` before them the
+ * validation part. NULL with *error set when counts, labels or values cannot be. */
 struct dataset *dataset_from_arrays(const float *values, const ptrdiff_t shape[4],
                                     const int32_t *labels, int classes, const float *targets,
                                     int outputs, ptrdiff_t valid, ptrdiff_t test,
                                     struct error *error);
 
-struct source { /* registry: one entry a source, its option table feeds help and completion */
-    const char *name; /* "fashion_mnist", "mnist", "idx", "cifar10", "cifar100", "spirals", "rings" */
+struct source {       /* registry: one entry a source, its option table feeds help and completion */
+    const char *name; /* "fashion_mnist", "mnist", "idx", "cifar10", "cifar100", "spirals", ... */
     const char *help;
     const struct option *options;
     int option_count;
@@ -56,8 +65,9 @@ struct source { /* registry: one entry a source, its option table feeds help and
 int source_count(void);
 const struct source *source_at(int index);
 
-/* Augmentation of training images: each sample is shifted by up to `crop` pixels (zero padded)
- * and, when `flip`, mirrored with probability 1/2; a pure function of (seed, epoch, sample). */
+/* Augmentation of training images: each sample is shifted by up to `crop` pixels down or up and
+ * right or left (what comes in is black: padding is done before normalisation) and, when `flip`,
+ * mirrored with probability 1/2; a pure function of (seed, epoch, sample). */
 struct augment {
     int crop;
     bool flip;
