@@ -33,9 +33,10 @@ OPTIMIZERS = [
     {"kind": "sgd", "lr": 0.13, "momentum": 0.0, "weight_decay": 0.0, "nesterov": False},
     {"kind": "sgd", "lr": 0.07, "momentum": 0.9, "weight_decay": 5e-4, "nesterov": False},
     {"kind": "sgd", "lr": 0.07, "momentum": 0.83, "weight_decay": 0.031, "nesterov": True},
-    {"kind": "adam", "lr": 0.011, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0},
-    {"kind": "adam", "lr": 0.011, "betas": [0.87, 0.97], "eps": 1e-6, "weight_decay": 0.021},
-    {"kind": "adamw", "lr": 0.011, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.021}]
+    {"kind": "adam", "lr": 0.011, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0},
+    {"kind": "adam", "lr": 0.011, "beta1": 0.87, "beta2": 0.97, "eps": 1e-6, "weight_decay": 0.021},
+    {"kind": "adamw", "lr": 0.011, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8,
+     "weight_decay": 0.021}]
 ACTIVATIONS = {"relu": F.relu, "tanh": torch.tanh, "gelu": F.gelu, "softplus": F.softplus}
 
 random = numpy.random.default_rng(20260302)
@@ -108,8 +109,11 @@ def optimizers():
     kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     for number, options in enumerate(OPTIMIZERS):
         moving = w.detach().clone().requires_grad_()
-        optimizer = kinds[options["kind"]](
-            [moving], **{key: value for key, value in options.items() if key != "kind"})
+        rest = dict(options)
+        kind = rest.pop("kind")
+        if kind != "sgd":
+            rest["betas"] = rest.pop("beta1"), rest.pop("beta2")
+        optimizer = kinds[kind]([moving], **rest)
         after = []
         for gradient in g:
             moving.grad = gradient.clone()
