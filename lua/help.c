@@ -14,7 +14,7 @@
 #include "lua/help_topics.h"
 #include "lua/inspect.h"
 
-enum { ARRAYS_MAX = 64, NAMES_MAX = 512, WIDTH_LEAST = 40, NAME_COLUMN = 22, KEY_COLUMN = 18 };
+enum { ARRAYS_MAX = 64, NAMES_MAX = 512, WIDTH_LEAST = 40, NAME_COLUMN = 24, KEY_COLUMN = 22 };
 
 /* The registry: arrays as they were registered. Process-wide, main thread only. */
 static struct {
@@ -175,17 +175,25 @@ const struct help_entry *help_of_value(lua_State *L, int index) {
 
 /* ---- pages --------------------------------------------------------------------------------- */
 
-static void add_listed(struct buffer *out, const struct help_entry *entry, int width) {
-    int used = buffer_columns(entry->name, strlen(entry->name));
-    buffer_addf(out, "  %s", entry->name);
-    if (used + 2 > NAME_COLUMN) {
+/* Adds text folded behind what already stands on the line: `used` columns of it. */
+static void add_behind(struct buffer *out, const char *text, int used, int column, int width) {
+    struct buffer folded = {0};
+    if (used + 1 > column) {
         buffer_add(out, "\n");
-        used = -2;
+        used = 0;
     }
-    buffer_repeat(out, ' ', NAME_COLUMN - used);
-    size_t room = (size_t)(width - NAME_COLUMN - 2), len = strlen(entry->line);
-    buffer_addf(out, len > room ? "%.*s...\n" : "%.*s\n",
-                (int)(len > room ? room - 3 : len), entry->line);
+    buffer_fold(&folded, text, column, width);
+    if (folded.len > (size_t)column) {
+        buffer_repeat(out, ' ', column - used);
+        buffer_add(out, folded.bytes + column);
+    }
+    buffer_release(&folded);
+}
+
+static void add_listed(struct buffer *out, const struct help_entry *entry, int width) {
+    buffer_addf(out, "  %s", entry->name);
+    add_behind(out, entry->line, 2 + buffer_columns(entry->name, strlen(entry->name)),
+               NAME_COLUMN, width);
 }
 
 char *help_overview(int width) {
@@ -242,24 +250,14 @@ static void add_option(struct buffer *out, const struct option *option, int widt
     size_t start = out->len;
     buffer_addf(out, "  %s%s%s", option->name, plain ? "" : " = ", plain ? "" : option->fallback);
     int used = (int)(out->len - start);
-    if (used >= KEY_COLUMN + 4) {
-        buffer_add(out, "\n");
-        used = 0;
-    }
-    buffer_repeat(out, ' ', KEY_COLUMN + 4 - used);
     buffer_addf(&text, "%s%s.", option->help, required ? " (required)" : "");
     if (option->kind == OPTION_CHOICE || !plain || required) {
         buffer_addf(&text, " %c%s%s", toupper((unsigned char)kinds[option->kind][0]),
                     kinds[option->kind] + 1, option->kind == OPTION_CHOICE ? ":" : ".");
     }
     add_range(&text, option);
-    struct buffer folded = {0};
-    buffer_fold(&folded, text.bytes ? text.bytes : "", KEY_COLUMN + 4, width);
-    if (folded.bytes && folded.len > KEY_COLUMN + 4) {
-        buffer_add(out, folded.bytes + KEY_COLUMN + 4); /* the first line stands behind the key */
-    }
+    add_behind(out, text.bytes ? text.bytes : "", used, KEY_COLUMN, width);
     buffer_release(&text);
-    buffer_release(&folded);
 }
 
 static void add_options(struct buffer *out, const struct help_entry *entry, int width) {

@@ -275,8 +275,8 @@ static void describe_function(struct buffer *out, const lua_Debug *frame) {
         return;
     }
     if (frame->name) {
-        buffer_addf(out, ", in %s '%s'", frame->namewhat[0] ? frame->namewhat : "function",
-                    frame->name);
+        bool meta = strcmp(frame->namewhat, "metamethod") == 0;
+        buffer_addf(out, ", in %s '%s'", meta ? "metamethod" : "function", frame->name);
     } else {
         buffer_addf(out, ", in the function of line %d", frame->linedefined);
     }
@@ -284,14 +284,16 @@ static void describe_function(struct buffer *out, const lua_Debug *frame) {
 
 /* Adds the callers of `level`, one place and one line each. */
 static void add_callers(lua_State *L, struct buffer *out, int level) {
-    lua_Debug frame;
+    lua_Debug frame, last = {0};
     int shown = 0, more = 0;
     for (level++; lua_getstack(L, level, &frame); level++) {
         lua_getinfo(L, "Sln", &frame);
         if (frame.currentline <= 0) {
             continue;
         }
-        if (shown++ >= FRAMES_MOST) {
+        bool again = frame.source == last.source && frame.currentline == last.currentline;
+        last = frame;
+        if (again || shown++ >= FRAMES_MOST) { /* recursion, or far away */
             more++;
             continue;
         }
@@ -339,8 +341,16 @@ static int locate(const char *source, int *number, const struct subject *subject
     return column;
 }
 
+/* Without a better word: the C function that raised, such as error. */
+static void take_raiser(lua_State *L, struct subject *subject, int level) {
+    lua_Debug frame;
+    if (lua_getstack(L, level, &frame) && lua_getinfo(L, "n", &frame) && frame.name) {
+        (void)snprintf(subject->word, sizeof subject->word, "%s", frame.name);
+    }
+}
+
 static void add_report(lua_State *L, struct buffer *out, const char *text) {
-    char name[256];
+    char name[256] = "";
     int number = 0;
     const char *message = split_position(text, name, sizeof name, &number);
     lua_Debug frame;
@@ -351,12 +361,21 @@ static void add_report(lua_State *L, struct buffer *out, const char *text) {
     } else if (!message) {
         message = text;
     }
+    char again[sizeof name]; /* a coroutine's error comes with its position twice */
+    int again_number;
+    const char *inner = split_position(message, again, sizeof again, &again_number);
+    if (inner && strcmp(again, name) == 0 && again_number == number) {
+        message = inner;
+    }
     const char *place = level > 0 ? place_name(frame.source, frame.short_src) : name;
     if (level > 0) {
         number = frame.currentline;
     }
     const char *source = number > 0 ? push_source(L, level > 0 ? frame.source : name) : NULL;
     struct subject subject = find_subject(message);
+    if (!subject.word[0] && level > 1) {
+        take_raiser(L, &subject, level - 1);
+    }
     int line_number = number;
     int column = locate(source, &line_number, &subject);
     buffer_addf(out, "%s%s", interrupt_pending() ? "" : "error: ", message);
