@@ -12,10 +12,10 @@ enum { CHUNK = 32 };
 
 struct worker { /* the workspace of one thread */
     struct pass *pass;
-    float *floats;  /* (CHUNK, C, H, W) */
-    void *x;        /* the same, reals */
+    float *floats; /* (CHUNK, C, H, W) */
+    void *x;       /* the same, reals */
     int32_t *labels;
-    float *targets; /* (CHUNK, outputs) */
+    float *targets;  /* (CHUNK, outputs) */
     double *outputs; /* (CHUNK, outputs) */
 };
 
@@ -39,8 +39,8 @@ struct work {
 
 static bool worker_init(struct worker *worker, struct net *net, const struct manifestation *how,
                         ptrdiff_t sample_len, struct error *error) {
-    const struct pass_options options = {
-        .batch = CHUNK, .how = how ? *how : (struct manifestation){.edge = -1}};
+    const struct pass_options options = {.batch = CHUNK,
+                                         .how = how ? *how : (struct manifestation){.edge = -1}};
     size_t len = (size_t)sample_len * CHUNK, outputs = (size_t)net->outputs * CHUNK;
     worker->floats = malloc(len * sizeof *worker->floats);
     worker->x = malloc(len * net->kernels->real_size);
@@ -138,8 +138,8 @@ bool evaluate(struct net *net, const struct part *part, ptrdiff_t first, ptrdiff
                         .sample_len = net->input[0] * net->input[1] * net->input[2],
                         .stop = stop,
                         .outputs = outputs};
-    bool good = loss_init(&work.loss, net, part->set, 0, error) &&
-                check_range(part, first, &count, error);
+    bool good =
+        loss_init(&work.loss, net, part->set, 0, error) && check_range(part, first, &count, error);
     if (!good) {
         return false;
     }

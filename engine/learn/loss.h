@@ -13,9 +13,9 @@
 
 struct loss {
     const struct kernels *kernels;
-    bool regression;  /* squared error; otherwise cross-entropy */
+    bool regression;   /* squared error; otherwise cross-entropy */
     ptrdiff_t outputs; /* of one sample */
-    double smoothing; /* of labels, in [0, 1): (1 - s) on the label, s / classes on every class */
+    double smoothing;  /* of labels, in [0, 1): (1 - s) on the label, s / classes on every class */
 };
 
 /* False with *error set when the net does not take samples of this set or does not give one

@@ -23,14 +23,14 @@ struct optim {
 #define RATE(value)                                                                                \
     {                                                                                              \
         .name = "lr", .kind = OPTION_NUMBER, .offset = offsetof(struct settings, lr),              \
-        .fallback = value, .least = 0, .most = DBL_MAX,                                             \
+        .fallback = value, .least = 0, .most = DBL_MAX,                                            \
         .help = "learning rate, before the schedule"                                               \
     }
 #define DECAY(value, text)                                                                         \
     {                                                                                              \
         .name = "weight_decay", .kind = OPTION_NUMBER,                                             \
-        .offset = offsetof(struct settings, weight_decay), .fallback = value, .least = 0,       \
-        .most = DBL_MAX, .help = text                                                                  \
+        .offset = offsetof(struct settings, weight_decay), .fallback = value, .least = 0,          \
+        .most = DBL_MAX, .help = text                                                              \
     }
 
 static const struct option sgd_options[] = {
@@ -67,7 +67,7 @@ static const struct option sgd_options[] = {
          .help = "decay of the mean of squared gradients, 0 to 1"},                                \
     {                                                                                              \
         .name = "eps", .kind = OPTION_NUMBER, .offset = offsetof(struct settings, eps),            \
-        .fallback = "1e-8", .least = DBL_MIN, .most = 1,                                            \
+        .fallback = "1e-8", .least = DBL_MIN, .most = 1,                                           \
         .help = "added to the root of the mean square"                                             \
     }
 
@@ -180,8 +180,8 @@ struct optim *optim_create(const cJSON *config, const struct kernels *kernels, p
         optim->slots[slot] = calloc(len > 0 ? (size_t)len : 1, kernels->real_size);
         if (!optim->slots[slot]) {
             error_set(error, ERROR_MEMORY,
-                      "no memory for optimizer \"%s\": %td weights want %zu bytes", optim->kind->name,
-                      len, (size_t)len * kernels->real_size);
+                      "no memory for optimizer \"%s\": %td weights want %zu bytes",
+                      optim->kind->name, len, (size_t)len * kernels->real_size);
             goto fail;
         }
     }

@@ -42,7 +42,7 @@ void optim_free(struct optim *optim);
 /* One update of w (len) by the gradient g (len) at this rate. */
 void optim_step(struct optim *optim, void *w, const void *g, double rate);
 
-double optim_rate(const struct optim *optim); /* the option lr */
+double optim_rate(const struct optim *optim);   /* the option lr */
 cJSON *optim_config(const struct optim *optim); /* options resolved; the caller owns it;
                                                    NULL: no memory */
 

@@ -8,7 +8,7 @@
 #define WARMUP                                                                                     \
     {                                                                                              \
         .name = "warmup", .kind = OPTION_NUMBER, .offset = offsetof(struct schedule, warmup),      \
-        .fallback = "0", .least = 0, .most = DBL_MAX,                                                  \
+        .fallback = "0", .least = 0, .most = DBL_MAX,                                              \
         .help = "epochs in which the rate rises linearly from near 0"                              \
     }
 
@@ -96,8 +96,9 @@ const struct schedule_kind *schedule_at(int index) {
 static const struct schedule_kind *find(const cJSON *config, struct error *error) {
     const cJSON *kind = cJSON_GetObjectItemCaseSensitive(config, "kind");
     if (!cJSON_IsString(kind)) {
-        error_set(error, ERROR_VALUE, "schedule wants an object with a \"kind\", such as "
-                                      "schedule.step{ at = {30, 60}, factor = 0.1 }");
+        error_set(error, ERROR_VALUE,
+                  "schedule wants an object with a \"kind\", such as "
+                  "schedule.step{ at = {30, 60}, factor = 0.1 }");
         return NULL;
     }
     const char *names[KIND_COUNT];

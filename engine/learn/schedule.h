@@ -8,7 +8,8 @@
  *   one_cycle  cosine up from start * peak to peak, then cosine down to end * peak (Smith and
  *              Topin 2018; the two-phase form of PyTorch's OneCycleLR, momentum left alone)
  *
- * In the first three `warmup` epochs ramp the rate up linearly: times (step + 1) / warm-up steps. */
+ * In the first three `warmup` epochs ramp the rate up linearly: times (step + 1) / warm-up steps.
+ */
 #ifndef CONTINUO_LEARN_SCHEDULE_H
 #define CONTINUO_LEARN_SCHEDULE_H
 
@@ -31,11 +32,11 @@ const struct schedule_kind *schedule_at(int index);
 
 struct schedule {
     const struct schedule_kind *kind;
-    double warmup;                     /* epochs; one_cycle: share of all steps */
-    double factor, floor;              /* step; cosine */
-    double peak, start, end;           /* one_cycle; peak 0: the optimiser's lr */
-    cJSON *at_json;                    /* only while options are read */
-    int drop_count;                    /* step: epochs at which the rate drops, rising */
+    double warmup;           /* epochs; one_cycle: share of all steps */
+    double factor, floor;    /* step; cosine */
+    double peak, start, end; /* one_cycle; peak 0: the optimiser's lr */
+    cJSON *at_json;          /* only while options are read */
+    int drop_count;          /* step: epochs at which the rate drops, rising */
     double drops[SCHEDULE_DROPS_MAX];
 };
 

@@ -179,8 +179,9 @@ static bool reserve(struct train *train, struct error *error) {
     train->running = malloc((size_t)(net->value_len - net->trainable_len) * real + 1);
     if (!train->order || !train->floats || !train->x || !train->labels || !train->targets ||
         !train->dz || !train->running) {
-        return error_set(error, ERROR_MEMORY, "no memory for batches of %td samples; give a "
-                                              "smaller batch",
+        return error_set(error, ERROR_MEMORY,
+                         "no memory for batches of %td samples; give a "
+                         "smaller batch",
                          train->options.batch);
     }
     return true;
@@ -272,8 +273,8 @@ static void load(struct train *train, const struct range *range) {
         train->order_epoch = range->epoch;
     }
     const struct augment augment = {.crop = (int)train->augment.crop, .flip = train->augment.flip};
-    dataset_batch(part, train->order, range->first, range->count,
-                  train->augments ? &augment : NULL, seed, (int)range->epoch, train->floats);
+    dataset_batch(part, train->order, range->first, range->count, train->augments ? &augment : NULL,
+                  seed, (int)range->epoch, train->floats);
     train->net->kernels->from_floats(train->x, train->floats, range->count * train->sample_len);
     if (train->loss.regression) {
         dataset_targets(part, train->order, range->first, range->count, train->targets);

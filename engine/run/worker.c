@@ -1,0 +1,353 @@
+#include "run/worker.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "run/checkpoint.h"
+#include "run/model_file.h"
+
+double worker_seconds(struct job *job) {
+    pthread_mutex_lock(&job->mutex);
+    double seconds = 0;
+    if (job->began > 0) {
+        double now = job->pause_began > 0 ? job->pause_began : clock_seconds();
+        seconds = now - job->began - job->paused;
+    }
+    pthread_mutex_unlock(&job->mutex);
+    return seconds;
+}
+
+static void send(struct job *job, struct event *event, bool now) {
+    event_end(event);
+    if (record_event(job->record, event, now)) {
+        job_wake();
+    }
+}
+
+void worker_state(struct job *job, enum job_state state, const char *text) {
+    double seconds = worker_seconds(job);
+    struct event event;
+    event_begin(&event, "state");
+    event_number(&event, "seconds", seconds);
+    event_text(&event, "state", job_state_names[state]);
+    if (text[0]) {
+        event_text(&event, "text", text);
+    }
+    event_end(&event);
+    (void)record_event(job->record, &event, true);
+    char line[sizeof job->message + 16];
+    (void)snprintf(line, sizeof line, "%s%s%s", job_state_names[state], text[0] ? ": " : "", text);
+    record_log(job->record, seconds, line);
+    pthread_mutex_lock(&job->mutex);
+    (void)snprintf(job->message, sizeof job->message, "%s", text);
+    pthread_mutex_unlock(&job->mutex);
+    atomic_store(&job->state, (int)state);
+    job_wake();
+}
+
+static void note(struct job *job, const char *text) {
+    struct event event;
+    double seconds = worker_seconds(job);
+    event_begin(&event, "note");
+    event_number(&event, "seconds", seconds);
+    event_text(&event, "text", text);
+    send(job, &event, true);
+    record_log(job->record, seconds, text);
+}
+
+/* ---- what is written ---------------------------------------------------------------------- */
+
+static void write_checkpoint(struct job *job) {
+    char folder[RECORD_PATH_SIZE + 16], name[64], path[96];
+    struct error error;
+    ptrdiff_t step = train_position(job->train);
+    (void)snprintf(folder, sizeof folder, "%s/checkpoints", record_path(job->record));
+    if (!checkpoint_save(job->net, job->train, folder, name, sizeof name, &error)) {
+        note(job, error.text);
+        return;
+    }
+    (void)snprintf(path, sizeof path, "checkpoints/%s", name);
+    struct event event;
+    event_begin(&event, "checkpoint");
+    event_number(&event, "step", (double)step);
+    event_text(&event, "path", path);
+    send(job, &event, true);
+    /* The oldest of the kept ones makes room; a step written again takes no second place. */
+    if (job->kept[0] != step) {
+        if (job->kept[CHECKPOINTS_KEPT - 1] > 0) {
+            checkpoint_remove(folder, job->kept[CHECKPOINTS_KEPT - 1]);
+        }
+        memmove(job->kept + 1, job->kept, (CHECKPOINTS_KEPT - 1) * sizeof job->kept[0]);
+        job->kept[0] = step;
+    }
+}
+
+static bool write_net(struct job *job, const char *file, struct error *error) {
+    char path[RECORD_PATH_SIZE + 64];
+    (void)snprintf(path, sizeof path, "%s/checkpoints/%s", record_path(job->record), file);
+    return model_save(job->net, path, error);
+}
+
+static void write_step(struct job *job, const struct step_report *report) {
+    struct event event;
+    event_begin(&event, "step");
+    event_number(&event, "step", (double)report->step);
+    event_number(&event, "epoch", report->epoch);
+    event_number(&event, "seconds", worker_seconds(job));
+    event_number(&event, "loss", report->loss);
+    event_number(&event, "rate", report->rate);
+    event_number(&event, "grad_norm", report->grad_norm);
+    event_number(&event, "images_per_second", (double)report->count / report->seconds);
+    /* The first step is shown at once. */
+    send(job, &event, report->step == 1 || !report->finite);
+}
+
+static double epoch_now(const struct job *job) {
+    return (double)train_position(job->train) / (double)train_steps_per_epoch(job->train);
+}
+
+static void add_result(struct event *event, const struct evaluation *result) {
+    event_number(event, "loss", result->loss);
+    event_number(event, "accuracy", result->accuracy);
+    event_number(event, "count", (double)result->count);
+}
+
+/* ---- the control word --------------------------------------------------------------------- */
+
+/* Waits while the job is to pause; false when it is to stop. */
+static bool obey(struct job *job) {
+    pthread_mutex_lock(&job->mutex);
+    bool pause = job->command == COMMAND_PAUSE;
+    pthread_mutex_unlock(&job->mutex);
+    if (pause) {
+        if (train_position(job->train) > 0 && train_position(job->train) != job->kept[0]) {
+            write_checkpoint(job);
+        }
+        pthread_mutex_lock(&job->mutex);
+        job->pause_began = clock_seconds();
+        pthread_mutex_unlock(&job->mutex);
+        char text[64];
+        (void)snprintf(text, sizeof text, "at step %td of %td", train_position(job->train),
+                       train_steps(job->train));
+        worker_state(job, JOB_PAUSED, text);
+        pthread_mutex_lock(&job->mutex);
+        while (job->command == COMMAND_PAUSE) {
+            pthread_cond_wait(&job->changed, &job->mutex);
+        }
+        job->paused += clock_seconds() - job->pause_began;
+        job->pause_began = 0;
+        pause = job->command == COMMAND_RUN;
+        pthread_mutex_unlock(&job->mutex);
+        if (pause) {
+            worker_state(job, JOB_RUNNING, "");
+        }
+    }
+    pthread_mutex_lock(&job->mutex);
+    bool go = job->command != COMMAND_STOP;
+    pthread_mutex_unlock(&job->mutex);
+    return go;
+}
+
+/* One step, with the net held against snapshots. Those that wait go first, so that a fast job
+ * cannot starve them. */
+static bool step(struct job *job, struct step_report *report) {
+    pthread_mutex_lock(&job->mutex);
+    while (job->snapshots > 0) {
+        pthread_cond_wait(&job->changed, &job->mutex);
+    }
+    job->stepping = true;
+    pthread_mutex_unlock(&job->mutex);
+    bool stepped = train_step(job->train, report);
+    pthread_mutex_lock(&job->mutex);
+    job->stepping = false;
+    if (stepped) {
+        job->step_seconds[job->step_count++ % STEP_SECONDS_KEPT] = report->seconds;
+    }
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->mutex);
+    return stepped;
+}
+
+/* ---- evaluations -------------------------------------------------------------------------- */
+
+/* Evaluates until it is not interrupted; false when the job is to stop or the evaluation failed,
+ * which is then noted. */
+static bool evaluate_part(struct job *job, ptrdiff_t count, const struct manifestation *how,
+                          struct evaluation *result) {
+    for (;;) {
+        struct error error;
+        if (evaluate(job->net, &job->data->valid, 0, count, how, job->pool, &job->interrupt, result,
+                     NULL, &error)) {
+            return true;
+        }
+        if (error.code != ERROR_STATE) {
+            note(job, error.text);
+            return false;
+        }
+        if (!obey(job)) {
+            return false;
+        }
+    }
+}
+
+/* Runs the cells that are due; false when the job is to stop. */
+static bool run_probes(struct job *job, bool last) {
+    for (;;) {
+        if (!obey(job)) {
+            return false;
+        }
+        ptrdiff_t at = train_position(job->train);
+        int cell = probe_next(&job->probe, at, worker_seconds(job), last);
+        if (cell < 0) {
+            return true;
+        }
+        const struct probe_cell *due = &job->probe.cells[cell];
+        const struct manifestation how = {.scheme = due->scheme, .steps = due->steps, .edge = -1};
+        struct evaluation result;
+        if (!evaluate_part(job, job->probe.samples, &how, &result)) {
+            job->probe.cell_count = obey(job) ? 0 : job->probe.cell_count;
+            continue;
+        }
+        double seconds = worker_seconds(job);
+        probe_done(&job->probe, cell, at, seconds, result.seconds);
+        struct event event;
+        event_begin(&event, "probe");
+        event_number(&event, "step", (double)at);
+        event_number(&event, "epoch", epoch_now(job));
+        event_number(&event, "seconds", seconds);
+        event_text(&event, "scheme", how.scheme->name);
+        event_number(&event, "steps", how.steps);
+        add_result(&event, &result);
+        send(job, &event, true);
+    }
+}
+
+/* The whole validation part as trained, and the best net so far; false when to stop. */
+static bool validate(struct job *job) {
+    struct evaluation result;
+    if (job->data->valid.count == 0) {
+        return true;
+    }
+    if (!evaluate_part(job, 0, NULL, &result)) {
+        return obey(job);
+    }
+    job->evaluated = train_position(job->train);
+    struct event event;
+    event_begin(&event, "eval");
+    event_number(&event, "step", (double)job->evaluated);
+    event_number(&event, "epoch", epoch_now(job));
+    event_number(&event, "seconds", worker_seconds(job));
+    event_text(&event, "part", "valid");
+    add_result(&event, &result);
+    send(job, &event, true);
+    char line[160];
+    (void)snprintf(line, sizeof line, "epoch %.4g: loss %.4f, accuracy %.2f %% on %td samples",
+                   epoch_now(job), result.loss, 100 * result.accuracy, result.count);
+    record_log(job->record, worker_seconds(job), line);
+    double merit = job->data->classes > 0 ? result.accuracy : -result.loss;
+    if (merit > job->best) {
+        struct error error;
+        job->best = merit;
+        if (!write_net(job, "best.safetensors", &error)) {
+            note(job, error.text);
+        }
+    }
+    return true;
+}
+
+/* The first multiple of `every` behind `epoch`. */
+static double next_multiple(double epoch, double every) {
+    return every > 0 ? (floor(epoch / every) + 1) * every : 0;
+}
+
+/* What an epoch ends with; false when the job is to stop. */
+static bool end_epoch(struct job *job) {
+    double every = job->options.checkpoint_every;
+    if (every > 0 && epoch_now(job) >= job->next_checkpoint) {
+        write_checkpoint(job);
+        job->next_checkpoint = next_multiple(epoch_now(job), every);
+    }
+    return validate(job);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------- */
+
+/* Steps to the end; returns the state that the job ends in and writes why to text. */
+static enum job_state train_on(struct job *job, char *text, size_t size) {
+    double limit = job->options.seconds;
+    struct step_report report;
+    for (;;) {
+        if (!obey(job) || !run_probes(job, false)) {
+            (void)snprintf(text, size, "at step %td of %td", train_position(job->train),
+                           train_steps(job->train));
+            return JOB_STOPPED;
+        }
+        if (limit > 0 && worker_seconds(job) >= limit) {
+            (void)snprintf(text, size, "%.4g seconds are over at step %td of %td", limit,
+                           train_position(job->train), train_steps(job->train));
+            return JOB_DONE;
+        }
+        if (!step(job, &report)) {
+            return JOB_DONE;
+        }
+        write_step(job, &report);
+        if (!report.finite) {
+            bool loss = !isfinite(report.loss);
+            (void)snprintf(text, size,
+                           "diverged at step %td: %s is not finite (%g); the weights are those "
+                           "before it; try a lower lr or clip",
+                           report.step, loss ? "the loss" : "the gradient",
+                           loss ? report.loss : report.grad_norm);
+            return JOB_DIVERGED;
+        }
+        if (report.epoch_end) {
+            (void)end_epoch(job); /* an order to stop is obeyed above */
+        }
+    }
+}
+
+static void finish(struct job *job, enum job_state state, const char *text) {
+    struct error error;
+    char said[sizeof job->message];
+    (void)snprintf(said, sizeof said, "%s", text);
+    if (state == JOB_DONE) {
+        if (job->evaluated != train_position(job->train)) {
+            (void)validate(job);
+        }
+        (void)run_probes(job, true);
+    }
+    if (train_position(job->train) != job->kept[0]) {
+        write_checkpoint(job);
+    }
+    if (!write_net(job, "final.safetensors", &error)) {
+        (void)snprintf(said, sizeof said, "%s", error.text);
+        state = JOB_FAILED;
+    } else {
+        struct event event;
+        event_begin(&event, "checkpoint");
+        event_number(&event, "step", (double)train_position(job->train));
+        event_text(&event, "path", "checkpoints/final.safetensors");
+        send(job, &event, true);
+    }
+    if (!said[0]) {
+        record_trouble(job->record, said, sizeof said);
+    }
+    worker_state(job, state, said);
+}
+
+void worker_run(struct job *job) {
+    if (!job_wait_turn(job)) {
+        worker_state(job, JOB_STOPPED, "before its turn came");
+        return;
+    }
+    pthread_mutex_lock(&job->mutex);
+    job->began = clock_seconds();
+    pthread_mutex_unlock(&job->mutex);
+    job->next_checkpoint = next_multiple(epoch_now(job), job->options.checkpoint_every);
+    worker_state(job, JOB_RUNNING, "");
+    char text[sizeof job->message] = "";
+    enum job_state state = train_on(job, text, sizeof text);
+    finish(job, state, text);
+}
