@@ -1,0 +1,330 @@
+/* Running a chain backward: its operations in mirror order. What travels is a gradient g by the
+ * value somebody read; the transform in between is undone by `slope` where g is next used, so no
+ * gradient by a normalised or activated tensor is stored on its own. */
+#include "nets/pass.h"
+
+#include <string.h>
+
+struct backward {
+    struct pass *pass;
+    const struct chain *chain;
+    const struct op *op;
+    struct frame *frame;
+    struct transform in, out; /* through which the op reads, and its output is read */
+    void *g;                  /* gradient by the value of the output */
+    void *dx;                 /* gradient by the value of the input, or NULL */
+    const void *raw;          /* the output buffer */
+    const void *packed;
+    bool bias;
+    int of; /* slope_chunk: the buffer */
+};
+
+static const struct norm *norm_of(const struct backward *b, struct lazy lazy) {
+    return lazy.norm >= 0 ? &b->chain->norms[lazy.norm] : NULL;
+}
+
+static double *clear_partial(struct pass *pass, int chunk, ptrdiff_t padded) {
+    double *partial = pass->partial + chunk * pass->partial_stride;
+    memset(partial, 0, (size_t)(2 * padded) * sizeof *partial);
+    return partial;
+}
+
+static void conv_chunk(void *context, int chunk, int worker) {
+    const struct backward *b = context;
+    struct pass *pass = b->pass;
+    const struct kernels *k = pass->k;
+    const struct op *op = b->op;
+    const struct buffer *from = &b->chain->buffers[op->in.buffer];
+    const struct convolution *c = &op->geometry;
+    const struct weights *w = &op->weights;
+    const struct extent out = {(c->out_channels + BLOCK - 1) / BLOCK, c->height, c->width};
+    const ptrdiff_t out_len = out.blocks * out.height * out.width * BLOCK;
+    const int pad = c->kernel / 2;
+    void *dw = at(pass, pass->dw, chunk * pass->dw_stride);
+    void *dbias = at(pass, pass->dbias, chunk * pass->dbias_stride);
+    void *framed_x = pass->framed_x[worker], *framed_dy = pass->framed_dy[worker];
+    const struct norm *norm = norm_of(b, op->in);
+    double *partial = norm ? clear_partial(pass, chunk, norm->padded) : NULL;
+    /* the gradient by the input is a convolution of stride 1 over the (dilated) gradient */
+    struct convolution back = {.in_channels = c->out_channels,
+                               .out_channels = c->in_channels,
+                               .height = from->extent.height,
+                               .width = from->extent.width,
+                               .frame_height = from->extent.height + 2 * pad,
+                               .frame_width = from->extent.width + 2 * pad,
+                               .kernel = c->kernel,
+                               .stride = 1};
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    k->set(dw, 0.0, w->packed_len);
+    k->set(dbias, 0.0, w->bias_len);
+    for (ptrdiff_t i = first; i < last; i++) {
+        const void *x = at(pass, b->frame->buffer[op->in.buffer], i * from->len);
+        const void *g = at(pass, b->g, i * out_len), *raw = at_const(pass, b->raw, i * out_len);
+        k->slope(framed_dy, pad, 1, c->height, c->width, g, raw, out, &b->out, 1.0);
+        if (b->bias) {
+            k->conv_bias(dbias, framed_dy, pad, out);
+        }
+        k->value(framed_x, pad, x, from->extent, &b->in);
+        k->conv_weights(dw, framed_x, framed_dy, pad, c);
+        if (!b->dx) {
+            continue;
+        }
+        void *dx = at(pass, b->dx, i * from->len);
+        if (c->stride == 1) {
+            k->conv(dx, framed_dy, b->packed, NULL, &back);
+        } else {
+            k->slope(pass->dilated[worker], pad, c->stride, from->extent.height,
+                     from->extent.width, g, raw, out, &b->out, 1.0);
+            k->conv(dx, pass->dilated[worker], b->packed, NULL, &back);
+        }
+        if (norm) {
+            k->grad_moments(partial, dx, x, from->extent, &b->in);
+        }
+    }
+}
+
+static void dense_chunk(void *context, int chunk, int worker) {
+    const struct backward *b = context;
+    struct pass *pass = b->pass;
+    const struct kernels *k = pass->k;
+    const struct op *op = b->op;
+    const struct weights *w = &op->weights;
+    const struct buffer *from = &b->chain->buffers[op->in.buffer];
+    const struct buffer *to = &b->chain->buffers[op->out];
+    void *dw = at(pass, pass->dw, chunk * pass->dw_stride);
+    void *dbias = at(pass, pass->dbias, chunk * pass->dbias_stride);
+    const struct norm *norm = norm_of(b, op->in);
+    double *partial = norm ? clear_partial(pass, chunk, norm->padded) : NULL;
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    const ptrdiff_t rows = last - first;
+    void *dy = pass->framed_dy[worker], *v = pass->framed_x[worker];
+    const void *x = at(pass, b->frame->buffer[op->in.buffer], first * from->len);
+    k->set(dw, 0.0, w->packed_len);
+    k->set(dbias, 0.0, w->bias_len);
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        k->slope(at(pass, dy, i * to->len), 0, 1, 1, 1, at(pass, b->g, (first + i) * to->len),
+                 at_const(pass, b->raw, (first + i) * to->len), to->extent, &b->out, 1.0);
+        k->value(at(pass, v, i * from->len), 0, at_const(pass, x, i * from->len), from->extent,
+                 &b->in);
+        if (b->bias) {
+            k->conv_bias(dbias, at(pass, dy, i * to->len), 0, to->extent);
+        }
+    }
+    k->dense_weights(dw, v, dy, rows, w->in, w->out);
+    if (b->dx) {
+        void *dx = at(pass, b->dx, first * from->len);
+        k->dense(dx, dy, b->packed, NULL, rows, w->out, w->in);
+        for (ptrdiff_t i = 0; norm && i < rows; i++) {
+            k->grad_moments(partial, at(pass, dx, i * from->len),
+                            at_const(pass, x, i * from->len), from->extent, &b->in);
+        }
+    }
+}
+
+struct unpack {
+    struct pass *pass;
+    const struct weights *w;
+    int cell, parts;
+};
+
+/* Adds the chunks' weight gradients, 16 output channels at a time. */
+static void unpack_chunk(void *context, int block, int worker) {
+    (void)worker;
+    const struct unpack *u = context;
+    struct pass *pass = u->pass;
+    const struct weights *w = u->w;
+    const struct net *net = pass->net;
+    const ptrdiff_t taps = (ptrdiff_t)w->kernel * w->kernel, first = (ptrdiff_t)block * BLOCK;
+    const ptrdiff_t in_blocks = (w->in + BLOCK - 1) / BLOCK;
+    const ptrdiff_t rows = w->out - first < BLOCK ? w->out - first : BLOCK;
+    void *target =
+        at(pass, net->grads,
+           net->parameters[w->weight].offset + (u->cell * w->out + first) * w->in * taps);
+    pass->k->unpack_add(target, at(pass, pass->dw, block * in_blocks * taps * BLOCK * BLOCK),
+                        u->parts, pass->dw_stride, rows, w->in, w->kernel);
+}
+
+static void add_weight_gradients(struct pass *pass, const struct weights *w, int cell) {
+    const struct net *net = pass->net;
+    struct unpack u = {pass, w, cell, pass_chunks(pass)};
+    const int blocks = (int)((w->out + BLOCK - 1) / BLOCK);
+    pool_run(w->packed_len > 20000 ? pass->pool : NULL, blocks, unpack_chunk, &u);
+    if (w->bias >= 0) {
+        pass->k->unpack_add(at(pass, net->grads,
+                               net->parameters[w->bias].offset + cell * w->out),
+                            pass->dbias, u.parts, pass->dbias_stride, w->out, 1, 1);
+    }
+}
+
+static void sample_chunk(void *context, int chunk, int worker) {
+    const struct backward *b = context;
+    struct pass *pass = b->pass;
+    const struct kernels *k = pass->k;
+    const struct op *op = b->op;
+    const struct buffer *from = &b->chain->buffers[op->in.buffer];
+    const struct buffer *to = &b->chain->buffers[op->out];
+    const ptrdiff_t pixels = from->extent.height * from->extent.width;
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    for (ptrdiff_t i = first; i < last; i++) {
+        const void *g = at(pass, b->g, i * to->len), *raw = at_const(pass, b->raw, i * to->len);
+        void *dx = at(pass, b->dx, i * from->len), *dy = pass->framed_dy[worker];
+        k->slope(dy, 0, 1, to->extent.height, to->extent.width, g, raw, to->extent, &b->out, 1.0);
+        if (op->kind == OP_POOL) {
+            k->pool_mean_back(dx, dy, from->extent);
+        } else { /* OP_FLATTEN */
+            void *plain = pass->framed_x[worker];
+            k->to_plain(plain, dy, from->channels * pixels, 1);
+            k->from_plain(dx, plain, from->channels, pixels);
+        }
+    }
+}
+
+/* What `lazy` of `buffer` does to gradients: the sums a norm's backward pass needs. */
+static void moments_chunk(void *context, int chunk, int worker) {
+    (void)worker;
+    const struct backward *b = context;
+    struct pass *pass = b->pass;
+    const struct lazy lazy = b->op ? b->op->in : b->chain->out;
+    const struct buffer *from = &b->chain->buffers[lazy.buffer];
+    double *partial = clear_partial(pass, chunk, norm_of(b, lazy)->padded);
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    for (ptrdiff_t i = first; i < last; i++) {
+        pass->k->grad_moments(partial, at(pass, b->g, i * from->len),
+                              at(pass, b->frame->buffer[lazy.buffer], i * from->len),
+                              from->extent, &b->in);
+    }
+}
+
+/* Undoes a transform by itself: from the value of buffer `of` to the buffer; dx may be g. */
+static void slope_chunk(void *context, int chunk, int worker) {
+    (void)worker;
+    const struct backward *b = context;
+    struct pass *pass = b->pass;
+    const struct buffer *to = &b->chain->buffers[b->of];
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    for (ptrdiff_t i = first; i < last; i++) {
+        pass->k->slope(at(pass, b->dx, i * to->len), 0, 1, to->extent.height, to->extent.width,
+                       at(pass, b->g, i * to->len), at_const(pass, b->raw, i * to->len),
+                       to->extent, &b->out, 1.0);
+    }
+}
+
+static bool is_plain(struct lazy lazy) {
+    return lazy.norm < 0 && lazy.act == ACT_NONE;
+}
+
+static void run_residual(struct backward *b, struct work *work) {
+    struct pass *pass = b->pass;
+    const struct op *op = b->op;
+    const struct buffer *to = &b->chain->buffers[op->out];
+    const struct buffer *from = &b->chain->buffers[op->in.buffer];
+    struct frame *body = b->frame->bodies[op->index].frames[0];
+    struct body_work *bw = &work->bodies[op->index];
+    const struct term scaled = {.x = b->g, .factor = op->layer->factor};
+    pass_combine(pass, to, bw->kbar, 1, &scaled);
+    bw->work->grad[0] = bw->xbar;
+    chain_backward(pass, op->body, body, bw->work, bw->kbar);
+    const void *path = b->g;
+    void *dx = b->dx;
+    if (op->layer->down) {
+        b->packed = packed_backward(pass, &op->weights, 0);
+        b->bias = false;
+        if (dx) {
+            b->dx = bw->path;
+        }
+        pass_parallel(pass, 1e9, conv_chunk, b);
+        add_weight_gradients(pass, &op->weights, 0);
+        path = bw->path;
+    }
+    if (dx) {
+        const struct term terms[2] = {{.x = path, .factor = 1.0}, {.x = bw->xbar, .factor = 1.0}};
+        pass_combine(pass, from, dx, 2, terms);
+    }
+}
+
+void chain_backward(struct pass *pass, const struct chain *chain, struct frame *frame,
+                    struct work *work, void *g) {
+    struct lazy read = chain->out; /* how the buffer g belongs to was read */
+    struct backward b = {.pass = pass, .chain = chain, .frame = frame, .g = g};
+    if (read.norm >= 0) {
+        b.in = lazy_transform(chain, frame, read);
+        pass_parallel(pass, 1e9, moments_chunk, &b);
+    }
+    for (int i = chain->op_count - 1; i >= 0; i--) {
+        const struct op *op = &chain->ops[i];
+        const struct buffer *of = &chain->buffers[read.buffer];
+        if (op->kind == OP_MOMENTS) {
+            continue; /* its part is done where its norm is read */
+        }
+        if (read.norm >= 0) {
+            norm_backward(pass, &chain->norms[read.norm], &frame->norms[read.norm], frame->cell,
+                          of->extent.height * of->extent.width);
+        }
+        b.op = op;
+        b.in = lazy_transform(chain, frame, op->in);
+        b.out = lazy_transform(chain, frame, read);
+        b.raw = frame->buffer[op->out];
+        if (!is_plain(read) &&
+            (op->kind == OP_STORE || op->kind == OP_RESIDUAL || op->kind == OP_ODE)) {
+            b.of = read.buffer; /* these do not read gradients through a transform */
+            b.dx = b.g;
+            pass_parallel(pass, 1e9, slope_chunk, &b);
+        }
+        b.dx = work->grad[op->in.buffer];
+        bool gathered = false;
+        switch (op->kind) {
+        case OP_CONV:
+        case OP_DENSE:
+            b.packed = packed_backward(pass, &op->weights, frame->cell);
+            b.bias = op->weights.bias >= 0;
+            pass_parallel(pass, 1e9 * (double)(op->kind == OP_CONV) +
+                                    4.0 * (double)(pass->count * op->weights.packed_len),
+                          op->kind == OP_CONV ? conv_chunk : dense_chunk, &b);
+            add_weight_gradients(pass, &op->weights, frame->cell);
+            gathered = true;
+            break;
+        case OP_STORE: /* the stored value is the value read */
+            b.dx = b.g;
+            break;
+        case OP_POOL:
+        case OP_FLATTEN:
+            if (b.dx) {
+                pass_parallel(pass, 1e9, sample_chunk, &b);
+            }
+            break;
+        case OP_RESIDUAL:
+            run_residual(&b, work);
+            break;
+        case OP_ODE:
+            ode_backward(pass, op, &frame->bodies[op->index], &work->bodies[op->index], b.g, b.dx);
+            break;
+        case OP_MOMENTS:
+            break;
+        }
+        read = op->in;
+        b.g = b.op->kind == OP_STORE ? b.g : work->grad[op->in.buffer];
+        if (read.norm >= 0 && !gathered) {
+            pass_parallel(pass, 1e9, moments_chunk, &b);
+        }
+    }
+    if (!work->grad[0]) {
+        return;
+    }
+    if (read.norm >= 0) {
+        const struct extent e = chain->buffers[0].extent;
+        norm_backward(pass, &chain->norms[read.norm], &frame->norms[read.norm], frame->cell,
+                      e.height * e.width);
+    }
+    if (!is_plain(read) || b.g != work->grad[0]) {
+        b.of = 0;
+        b.dx = work->grad[0];
+        b.raw = frame->buffer[0];
+        b.out = lazy_transform(chain, frame, read);
+        pass_parallel(pass, 1e9, slope_chunk, &b);
+    }
+}

@@ -1,0 +1,253 @@
+/* Running a chain forward. Each operation cuts the batch into chunks; inside a chunk a sample goes
+ * through frame, convolution and moments while it is in the cache. */
+#include "nets/pass.h"
+
+#include <string.h>
+
+struct transform lazy_transform(const struct chain *chain, const struct frame *frame,
+                                struct lazy lazy) {
+    (void)chain;
+    struct transform t = {.act = lazy.act, .act_first = lazy.act_first};
+    if (lazy.norm >= 0) {
+        const struct norm_state *s = &frame->norms[lazy.norm];
+        t.scale = s->scale;
+        t.shift = s->shift;
+        t.mean = s->mean;
+        t.rstd = s->rstd;
+        t.m1 = s->m1;
+        t.m2 = s->m2;
+    }
+    return t;
+}
+
+struct forward {
+    struct pass *pass;
+    const struct chain *chain;
+    const struct op *op;
+    struct frame *frame;
+    struct transform in;
+    const void *packed, *bias;
+    void *y; /* where a convolution writes; otherwise the op's buffer */
+};
+
+static struct extent buffer_extent(const struct forward *f, int buffer) {
+    return f->chain->buffers[buffer].extent;
+}
+
+static double *clear_partial(struct pass *pass, int chunk, ptrdiff_t padded) {
+    double *partial = pass->partial + chunk * pass->partial_stride;
+    memset(partial, 0, (size_t)(2 * padded) * sizeof *partial);
+    return partial;
+}
+
+static void conv_chunk(void *context, int chunk, int worker) {
+    const struct forward *f = context;
+    struct pass *pass = f->pass;
+    const struct kernels *k = pass->k;
+    const struct op *op = f->op;
+    const struct buffer *from = &f->chain->buffers[op->in.buffer];
+    const struct convolution *c = &op->geometry;
+    const struct extent out = {(c->out_channels + BLOCK - 1) / BLOCK, c->height, c->width};
+    const ptrdiff_t out_len = out.blocks * out.height * out.width * BLOCK;
+    const int pad = c->kernel / 2;
+    const struct norm *norm = op->moments >= 0 && pass->options.training
+                                  ? &f->chain->norms[op->moments]
+                                  : NULL;
+    double *partial = norm ? clear_partial(pass, chunk, norm->padded) : NULL;
+    const bool direct = pad == 0 && op->in.norm < 0 && op->in.act == ACT_NONE;
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    for (ptrdiff_t i = first; i < last; i++) {
+        const void *x = at(pass, f->frame->buffer[op->in.buffer], i * from->len);
+        void *y = at(pass, f->y, i * out_len);
+        if (!direct) {
+            k->value(pass->framed_x[worker], pad, x, from->extent, &f->in);
+        }
+        k->conv(y, direct ? x : pass->framed_x[worker], f->packed, f->bias, c);
+        if (norm) {
+            k->moments(partial, (i - first) * out.height * out.width, y, out, norm->of.act);
+        }
+    }
+}
+
+/* Rows of features: without a norm the channels need no telling apart. */
+static void dense_chunk(void *context, int chunk, int worker) {
+    const struct forward *f = context;
+    struct pass *pass = f->pass;
+    const struct kernels *k = pass->k;
+    const struct op *op = f->op;
+    const struct weights *w = &op->weights;
+    const ptrdiff_t in_len = f->chain->buffers[op->in.buffer].len;
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    const void *x = at(pass, f->frame->buffer[op->in.buffer], first * in_len);
+    if (f->in.scale) {
+        for (ptrdiff_t i = first; i < last; i++) {
+            k->value(at(pass, pass->framed_x[worker], (i - first) * in_len), 0,
+                     at_const(pass, x, (i - first) * in_len), buffer_extent(f, op->in.buffer),
+                     &f->in);
+        }
+        x = pass->framed_x[worker];
+    } else if (f->in.act != ACT_NONE) {
+        k->value(pass->framed_x[worker], 0, x,
+                 (struct extent){1, 1, (last - first) * in_len / BLOCK}, &f->in);
+        x = pass->framed_x[worker];
+    }
+    k->dense(at(pass, f->frame->buffer[op->out], first * f->chain->buffers[op->out].len), x,
+             f->packed, f->bias, last - first, w->in, w->out);
+}
+
+static void sample_chunk(void *context, int chunk, int worker) {
+    (void)worker;
+    const struct forward *f = context;
+    struct pass *pass = f->pass;
+    const struct kernels *k = pass->k;
+    const struct op *op = f->op;
+    const struct buffer *from = &f->chain->buffers[op->in.buffer];
+    const struct norm *norm = op->moments >= 0 ? &f->chain->norms[op->moments] : NULL;
+    double *partial = norm ? clear_partial(pass, chunk, norm->padded) : NULL;
+    const ptrdiff_t pixels = from->extent.height * from->extent.width;
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    for (ptrdiff_t i = first; i < last; i++) {
+        const void *x = at(pass, f->frame->buffer[op->in.buffer], i * from->len);
+        void *y = op->out >= 0
+                      ? at(pass, f->frame->buffer[op->out], i * f->chain->buffers[op->out].len)
+                      : NULL;
+        switch (op->kind) {
+        case OP_MOMENTS:
+            k->moments(partial, (i - first) * pixels, x, from->extent, norm->of.act);
+            break;
+        case OP_STORE:
+            k->value(y, 0, x, from->extent, &f->in);
+            break;
+        case OP_POOL:
+            k->pool_mean(y, x, from->extent, &f->in);
+            break;
+        default: { /* OP_FLATTEN */
+            void *plain = pass->framed_x[worker];
+            k->to_plain(plain, x, from->channels, pixels);
+            k->from_plain(y, plain, from->channels * pixels, 1);
+        }
+        }
+    }
+}
+
+static void run_residual(struct forward *f) {
+    struct pass *pass = f->pass;
+    const struct op *op = f->op;
+    struct frame *body = f->frame->bodies[op->index].frames[0];
+    const struct buffer *to = &f->chain->buffers[op->out];
+    void *out = f->frame->buffer[op->out];
+    body->buffer[0] = f->frame->buffer[op->in.buffer];
+    chain_forward(pass, op->body, body);
+    const void *path = body->buffer[0];
+    if (op->layer->down) {
+        f->packed = packed_forward(pass, &op->weights, 0);
+        f->y = out;
+        pass_parallel(pass, 1e9, conv_chunk, f);
+        path = out;
+    }
+    const struct term terms[2] = {
+        {.x = path, .factor = 1.0},
+        {.x = body->buffer[op->body->out.buffer],
+         .transform = lazy_transform(op->body, body, op->body->out),
+         .factor = op->layer->factor}};
+    pass_combine(pass, to, out, 2, terms);
+}
+
+static double op_work(const struct forward *f) { /* flops, roughly */
+    const struct op *op = f->op;
+    const double count = (double)f->pass->count;
+    if (op->kind == OP_CONV) {
+        return 2.0 * count *
+               (double)(op->weights.in * op->weights.out * op->weights.kernel *
+                        op->weights.kernel * op->geometry.height * op->geometry.width);
+    }
+    if (op->kind == OP_DENSE) {
+        return 2.0 * count * (double)(op->weights.in * op->weights.out);
+    }
+    return count * (double)f->chain->buffers[op->in.buffer].len;
+}
+
+void chain_forward(struct pass *pass, const struct chain *chain, struct frame *frame) {
+    for (int i = 0; i < chain->op_count; i++) {
+        const struct op *op = &chain->ops[i];
+        const struct buffer *to = op->out >= 0 ? &chain->buffers[op->out] : NULL;
+        struct forward f = {.pass = pass,
+                            .chain = chain,
+                            .op = op,
+                            .frame = frame,
+                            .in = lazy_transform(chain, frame, op->in)};
+        switch (op->kind) {
+        case OP_CONV:
+        case OP_DENSE:
+            f.packed = packed_forward(pass, &op->weights, frame->cell);
+            f.bias = packed_bias(pass, &op->weights, frame->cell);
+            f.y = frame->buffer[op->out];
+            pass_parallel(pass, op_work(&f), op->kind == OP_CONV ? conv_chunk : dense_chunk, &f);
+            break;
+        case OP_MOMENTS:
+            if (pass->options.training) {
+                pass_parallel(pass, op_work(&f), sample_chunk, &f);
+            }
+            break;
+        case OP_STORE:
+        case OP_POOL:
+        case OP_FLATTEN:
+            pass_parallel(pass, op_work(&f), sample_chunk, &f);
+            break;
+        case OP_RESIDUAL:
+            run_residual(&f);
+            break;
+        case OP_ODE:
+            ode_forward(pass, op, &frame->bodies[op->index], frame->buffer[op->in.buffer],
+                        frame->buffer[op->out]);
+            break;
+        }
+        if (op->moments >= 0) {
+            const struct extent e = to ? to->extent : chain->buffers[op->in.buffer].extent;
+            norm_forward(pass, &chain->norms[op->moments], &frame->norms[op->moments], frame->cell,
+                         e.height * e.width);
+        }
+    }
+}
+
+struct combination {
+    struct pass *pass;
+    const struct buffer *shape;
+    void *y;
+    int count;
+    const struct term *terms;
+};
+
+static void combine_chunk(void *context, int chunk, int worker) {
+    (void)worker;
+    const struct combination *c = context;
+    struct pass *pass = c->pass;
+    struct term terms[TABLEAU_STAGES_MAX + 2];
+    bool per_channel = false;
+    for (int t = 0; t < c->count; t++) {
+        terms[t] = c->terms[t];
+        per_channel |= terms[t].transform.scale != NULL;
+    }
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    const ptrdiff_t len = c->shape->len, together = per_channel ? 1 : last - first;
+    struct extent e = c->shape->extent;
+    if (!per_channel) { /* no channels to tell apart: one long row */
+        e = (struct extent){1, 1, together * len / BLOCK};
+    }
+    for (ptrdiff_t i = first; i < last; i += together) {
+        for (int t = 0; t < c->count; t++) {
+            terms[t].x = at_const(pass, c->terms[t].x, i * len);
+        }
+        pass->k->combine(at(pass, c->y, i * len), e, c->count, terms);
+    }
+}
+
+void pass_combine(struct pass *pass, const struct buffer *shape, void *y, int count,
+                  const struct term *terms) {
+    struct combination c = {pass, shape, y, count, terms};
+    pass_parallel(pass, (double)(pass->count * shape->len * count), combine_chunk, &c);
+}

@@ -1,0 +1,129 @@
+/* Inside a pass: frames, gradients, scratch. Not for callers of net.h.
+ *
+ * A frame holds one evaluation of a chain on a batch: its buffers and the state of its norms. An
+ * ODE operation has one frame per step and stage when gradients are wanted, one per stage when
+ * not. Work is cut into chunks of `chunk` samples, whatever the number of threads; partial sums
+ * are kept per chunk and added in chunk order. */
+#ifndef CONTINUO_NETS_PASS_H
+#define CONTINUO_NETS_PASS_H
+
+#include "nets/chain.h"
+#include "nets/net.h"
+
+enum { CHUNKS = 16 }; /* at most, in a batch */
+
+struct norm_state {
+    void *scale, *shift, *mean, *rstd, *m1, *m2; /* reals, padded channels */
+    double *batch_mean, *batch_var;              /* channels; var unbiased */
+};
+
+struct body_state {
+    int count; /* frames */
+    struct frame **frames;
+    void **states; /* ODE: state at the start of each step; [steps] is the output */
+};
+
+struct frame {
+    void **buffer;
+    struct norm_state *norms;
+    struct body_state *bodies;
+    int cell;
+};
+
+struct body_work {
+    struct work *work;
+    void *kbar, *xbar, **ybar; /* ODE: gradients by a slope, by the state, by the stage inputs */
+    void *path;                /* residual: gradient through the 1x1 convolution */
+};
+
+/* Gradients by the buffers of a chain, shared by all its frames. */
+struct work {
+    void **grad;
+    struct body_work *bodies;
+};
+
+struct pass {
+    struct net *net;
+    const struct kernels *k;
+    struct pass_options options;
+    const struct tableau *scheme; /* NULL: each block's own */
+    struct pool *pool;
+    ptrdiff_t chunk, count; /* samples: of a chunk, of the batch under way */
+    struct frame *frame;
+    struct work *work;
+    void *outputs, *doutputs;          /* plain; blocked */
+    void **framed_x, **framed_dy, **dilated; /* per worker */
+    void *dw, *dbias;                  /* per chunk */
+    ptrdiff_t dw_stride, dbias_stride; /* reals */
+    double *partial;                   /* per chunk: two doubles a padded channel */
+    ptrdiff_t partial_stride;
+    double *channel; /* scratch: eight doubles a padded channel */
+    ptrdiff_t channel_stride;
+    ptrdiff_t evaluations;
+    void **blocks; /* every allocation */
+    int block_count, block_capacity;
+    size_t bytes;
+};
+
+/* How an ODE operation is run in this pass. */
+struct run {
+    const struct tableau *scheme;
+    int steps;
+    enum edge edge;
+};
+struct run pass_run(const struct pass *pass, const struct op *op);
+
+struct transform lazy_transform(const struct chain *chain, const struct frame *frame,
+                                struct lazy lazy);
+
+static inline void *at(const struct pass *pass, void *base, ptrdiff_t reals) {
+    return (char *)base + reals * (ptrdiff_t)pass->k->real_size;
+}
+static inline const void *at_const(const struct pass *pass, const void *base, ptrdiff_t reals) {
+    return (const char *)base + reals * (ptrdiff_t)pass->k->real_size;
+}
+static inline int pass_chunks(const struct pass *pass) {
+    return (int)((pass->count + pass->chunk - 1) / pass->chunk);
+}
+/* Samples first..last-1 of a chunk. */
+static inline void chunk_range(const struct pass *pass, int chunk, ptrdiff_t *first,
+                               ptrdiff_t *last) {
+    *first = chunk * pass->chunk;
+    *last = *first + pass->chunk < pass->count ? *first + pass->chunk : pass->count;
+}
+/* Runs function over the chunks of the batch; alone when `work` (flops) is not worth waking
+ * anybody. */
+void pass_parallel(struct pass *pass, double work, pool_function *function, void *context);
+
+/* Packed weights of a cell. */
+const void *packed_forward(const struct pass *pass, const struct weights *w, int cell);
+const void *packed_backward(const struct pass *pass, const struct weights *w, int cell);
+const void *packed_bias(const struct pass *pass, const struct weights *w, int cell); /* or NULL */
+
+void chain_forward(struct pass *pass, const struct chain *chain, struct frame *frame);
+/* g: gradient by the value of chain->out; may be overwritten. Leaves the gradient by the chain's
+ * input in work->grad[0] unless that is NULL. */
+void chain_backward(struct pass *pass, const struct chain *chain, struct frame *frame,
+                    struct work *work, void *g);
+
+void ode_forward(struct pass *pass, const struct op *op, struct body_state *state, void *x,
+                 void *out);
+void ode_backward(struct pass *pass, const struct op *op, struct body_state *state,
+                  struct body_work *work, const void *g, void *dx);
+
+/* From the partial moments of the chunks (training) or the running statistics of the frame's
+ * cell to the norm's transform. */
+void norm_forward(struct pass *pass, const struct norm *norm, struct norm_state *state, int cell,
+                  ptrdiff_t pixels);
+/* From the partial sums of the chunks to m1, m2 and the gradients of gamma and beta. */
+void norm_backward(struct pass *pass, const struct norm *norm, struct norm_state *state, int cell,
+                   ptrdiff_t pixels);
+/* Moves the running statistics by the batch statistics of the frames, in order of visit. */
+void norm_move(struct pass *pass, const struct norm *norm, int index, struct frame *const *frames,
+               int count);
+
+/* y = sum of terms over the whole batch. */
+void pass_combine(struct pass *pass, const struct buffer *shape, void *y, int count,
+                  const struct term *terms);
+
+#endif
