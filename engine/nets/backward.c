@@ -151,10 +151,12 @@ static void add_weight_gradients(struct pass *pass, const struct weights *w, int
     struct unpack u = {pass, w, cell, pass_chunks(pass)};
     const int blocks = (int)((w->out + BLOCK - 1) / BLOCK);
     pool_run(w->packed_len > 20000 ? pass->pool : NULL, blocks, unpack_chunk, &u);
-    if (w->bias >= 0) {
-        pass->k->unpack_add(at(pass, net->grads,
-                               net->parameters[w->bias].offset + cell * w->out),
-                            pass->dbias, u.parts, pass->dbias_stride, w->out, 1, 1);
+    if (w->bias >= 0) { /* chunk sums stand in plain order */
+        for (int n = 1; n < u.parts; n++) {
+            pass->k->add(pass->dbias, at(pass, pass->dbias, n * pass->dbias_stride), w->out);
+        }
+        pass->k->add(at(pass, net->grads, net->parameters[w->bias].offset + cell * w->out),
+                     pass->dbias, w->out);
     }
 }
 

@@ -141,7 +141,7 @@ bool checkpoint_load(struct net *net, struct train *train, const char *path, str
     }
     (void)snprintf(state_path, sizeof state_path, "%.*s%s", (int)(len - end), path, state_end);
     struct safetensors *file = safetensors_read(state_path, error);
-    struct state state;
+    struct state state = {0};
     bool good = file && read_state(&state, train, net, file, state_path, error) &&
                 model_read_values(net, path, error);
     if (good) {
