@@ -277,7 +277,8 @@ static void to_c_order(char *target, const char *source, const struct npy *array
     }
 }
 
-static bool read_data(struct parser *parser, FILE *stream, uint64_t before, struct npy *array) {
+static bool read_data(struct parser *parser, FILE *stream, uint64_t before, uint64_t file_size,
+                      struct npy *array) {
     uint64_t size = npy_element_size(array->type), len = 1;
     bool fits = true, empty = false;
     for (int i = 0; i < array->rank; i++) {
@@ -285,11 +286,7 @@ static bool read_data(struct parser *parser, FILE *stream, uint64_t before, stru
         fits = fits && !__builtin_mul_overflow(len, (uint64_t)array->shape[i], &len);
     }
     len = empty ? 0 : len;
-    struct stat status;
-    if (fstat(fileno(stream), &status) != 0 || !S_ISREG(status.st_mode)) {
-        return error_set(parser->error, ERROR_FILE, "%s is not a regular file", parser->path);
-    }
-    uint64_t there = (uint64_t)status.st_size - before;
+    uint64_t there = file_size - before;
     if (!(fits || empty) || len > UINT64_MAX / size || len * size != there) {
         return error_set(parser->error, ERROR_FORMAT,
                          "%s is %s: %" PRIu64 " bytes of data follow its header, where %" PRIu64
@@ -326,11 +323,14 @@ bool npy_read(const char *path, struct npy *array, struct error *error) {
         return error_set(error, ERROR_FILE, "%s cannot be opened: %s", path, strerror(errno));
     }
     uint64_t before = 0;
-    bool good = read_header(&parser, stream, &before) && find_type(&parser, &array->type);
+    struct stat status;
+    bool good = (fstat(fileno(stream), &status) == 0 && S_ISREG(status.st_mode)) ||
+                error_set(error, ERROR_FILE, "%s is not a regular file", path);
+    good = good && read_header(&parser, stream, &before) && find_type(&parser, &array->type);
     if (good) {
         array->rank = parser.rank;
         memcpy(array->shape, parser.shape, sizeof array->shape);
-        good = read_data(&parser, stream, before, array);
+        good = read_data(&parser, stream, before, (uint64_t)status.st_size, array);
     }
     (void)fclose(stream);
     if (!good) {
