@@ -147,7 +147,7 @@ static bool add_stages(struct layers *layers, const struct image_options *o, str
         struct layer *stitch = layers_add(layers, LAYER_RESIDUAL, "", name);
         stitch->down = true;
         stitch->stride = u.stride;
-        stitch->factor = o->eps / (double)o->nodes;
+        stitch->factor = o->eps / (double)o->steps; /* of the net as created, for life */
         add_unit(&stitch->body, &u, name);
         (void)snprintf(name, sizeof name, "block%d", stage + 1);
         u.stride = 1;
@@ -177,6 +177,7 @@ static bool build_image(const struct image_options *o, struct layers *layers, st
     }
     if (o->unit == 1) {
         add_norm(layers, o, "head", "bn");
+        layers->list[layers->count - 1].momentum = 0.9; /* as published; unread without a norm */
     }
     layers_add(layers, LAYER_POOL, "head", "pool");
     struct layer *head = layers_add(layers, LAYER_DENSE, "", "head");

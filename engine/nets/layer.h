@@ -45,6 +45,7 @@ struct layer {
     bool down;        /* residual: has the 1x1 convolution `name`.down */
     enum activation act;
     enum norm_update update;
+    double momentum; /* norm: weight of the batch in the running statistics */
     double factor; /* residual, ode */
     struct layers body;
     const struct tableau *scheme; /* ode, and the following */

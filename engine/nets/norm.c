@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-static const double norm_epsilon = 1e-5, norm_momentum = 0.1; /* PyTorch's defaults */
+static const double norm_epsilon = 1e-5; /* PyTorch's default */
 
 static double *channel_row(const struct pass *pass, int row) {
     return pass->channel + row * pass->channel_stride;
@@ -108,8 +108,8 @@ static void move_by_visit(const struct norm *norm, int index, struct frame *cons
     for (int f = 0; f < count; f++) {
         const struct norm_state *state = &frames[f]->norms[index];
         for (ptrdiff_t c = 0; frames[f]->cell == cell && c < norm->channels; c++) {
-            mean[c] += norm_momentum * (state->batch_mean[c] - mean[c]);
-            var[c] += norm_momentum * (state->batch_var[c] - var[c]);
+            mean[c] += norm->layer->momentum * (state->batch_mean[c] - mean[c]);
+            var[c] += norm->layer->momentum * (state->batch_var[c] - var[c]);
         }
     }
 }
@@ -124,8 +124,8 @@ static void move_stateful(const struct norm *norm, int index, struct frame *cons
         for (int f = 0; f < count; f++) {
             if (frames[f]->cell == cell) {
                 const struct norm_state *state = &frames[f]->norms[index];
-                sum += mean[c] + norm_momentum * (state->batch_mean[c] - mean[c]);
-                log_sum += log(var[c] + norm_momentum * (state->batch_var[c] - var[c]));
+                sum += mean[c] + norm->layer->momentum * (state->batch_mean[c] - mean[c]);
+                log_sum += log(var[c] + norm->layer->momentum * (state->batch_var[c] - var[c]));
                 visits++;
             }
         }
