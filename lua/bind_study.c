@@ -1,0 +1,506 @@
+/* cn.sweep and cn.gradient_check. A study of a net that is being trained works on a snapshot; a
+ * sweep is also written into the run folder of the job that trained the net. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "learn/dataset.h"
+#include "lua/bind.h"
+#include "lua/help.h"
+#include "lua/interrupt.h"
+#include "nets/net.h"
+#include "run/job.h"
+#include "study/gradient_check.h"
+#include "study/sweep.h"
+
+static const char checked_name[] = "continuo.gradient_check";
+
+enum { SCHEMES_MAX = 32, STEPS_MAX = 64, STEPS_MOST = 1000000 };
+
+/* ---- sweep: options ------------------------------------------------------------------------ */
+
+struct study_options {
+    cJSON *schemes, *steps;
+    ptrdiff_t samples;
+    int edge, precision;
+};
+
+static const char *const edge_choices[] = {"own", "open", "closed", NULL};
+static const char *const precision_choices[] = {"own", "f32", "f64", NULL};
+
+static const struct option sweep_options_table[] = {
+    {.name = "schemes", .kind = OPTION_JSON, .offset = offsetof(struct study_options, schemes),
+     .fallback = "", .help = "list of schemes; absent: euler, midpoint, rk4 and the trained one"},
+    {.name = "steps", .kind = OPTION_JSON, .offset = offsetof(struct study_options, steps),
+     .fallback = "", .help = "list of numbers of steps; absent: 1, 2, 4, 8, 16 and the trained one"},
+    {.name = "samples", .kind = OPTION_INTEGER, .offset = offsetof(struct study_options, samples),
+     .fallback = "0", .least = 1, .most = 1e15,
+     .help = "the first so many samples of the part; absent: all"},
+    {.name = "edge", .kind = OPTION_CHOICE, .offset = offsetof(struct study_options, edge),
+     .fallback = "own", .choices = edge_choices,
+     .help = "which cell a stage at the end of a step reads; own: as trained"},
+    {.name = "precision", .kind = OPTION_CHOICE, .offset = offsetof(struct study_options, precision),
+     .fallback = "own", .choices = precision_choices, .help = "f32 or f64; own: the net's"},
+};
+enum { SWEEP_OPTIONS = sizeof sweep_options_table / sizeof *sweep_options_table };
+
+struct grid {
+    int scheme_count, step_count;
+    const struct tableau *schemes[SCHEMES_MAX];
+    int steps[STEPS_MAX];
+};
+
+static void add_scheme(struct grid *grid, const struct tableau *scheme) {
+    for (int i = 0; i < grid->scheme_count; i++) {
+        if (grid->schemes[i] == scheme) {
+            return;
+        }
+    }
+    grid->schemes[grid->scheme_count++] = scheme;
+}
+
+/* Keeps the numbers rising. */
+static void add_steps(struct grid *grid, int steps) {
+    int at = 0;
+    while (at < grid->step_count && grid->steps[at] < steps) {
+        at++;
+    }
+    if (at < grid->step_count && grid->steps[at] == steps) {
+        return;
+    }
+    memmove(&grid->steps[at + 1], &grid->steps[at],
+            (size_t)(grid->step_count - at) * sizeof grid->steps[0]);
+    grid->steps[at] = steps;
+    grid->step_count++;
+}
+
+static int list_length(lua_State *L, const cJSON *list, const char *call, const char *name,
+                       int most, const char *example) {
+    const int count = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+    if (count < 1 || count > most) {
+        bind_refuse(L, "%s: \"%s\" must be a list of 1 to %d entries, such as %s", call, name, most,
+                    example);
+    }
+    return count;
+}
+
+static void read_schemes(lua_State *L, const char *call, const cJSON *list, struct grid *grid) {
+    struct error error;
+    list_length(L, list, call, "schemes", SCHEMES_MAX, "{ \"euler\", \"rk4\" }");
+    for (const cJSON *item = list->child; item; item = item->next) {
+        if (!cJSON_IsString(item)) {
+            bind_refuse(L, "%s: \"schemes\" must hold names of schemes (see cn.ode.schemes())", call);
+        }
+        const struct tableau *scheme = tableau_find(item->valuestring, &error);
+        if (!scheme) {
+            bind_refuse(L, "%s: %s", call, error.text);
+        }
+        add_scheme(grid, scheme);
+    }
+}
+
+static void read_steps(lua_State *L, const char *call, const cJSON *list, struct grid *grid) {
+    const int count = list_length(L, list, call, "steps", STEPS_MAX, "{ 1, 2, 4, 8 }");
+    for (int i = 0; i < count; i++) {
+        const cJSON *item = cJSON_GetArrayItem(list, i);
+        const double steps = cJSON_IsNumber(item) ? item->valuedouble : 0;
+        if (!(steps >= 1 && steps <= STEPS_MOST && steps == floor(steps))) {
+            bind_refuse(L, "%s: entry %d of \"steps\" is %g; steps are whole numbers from 1 to %d",
+                        call, i + 1, steps, (int)STEPS_MOST);
+        }
+        add_steps(grid, (int)steps);
+    }
+}
+
+static void read_grid(lua_State *L, const char *call, const struct net *net,
+                      const struct study_options *options, struct grid *grid) {
+    static const char *const usual[] = {"euler", "midpoint", "rk4"};
+    const struct manifestation trained = net_trained(net);
+    if (options->schemes) {
+        read_schemes(L, call, options->schemes, grid);
+    } else {
+        for (int i = 0; i < 3; i++) {
+            add_scheme(grid, tableau_find(usual[i], NULL));
+        }
+        add_scheme(grid, trained.scheme);
+    }
+    if (options->steps) {
+        read_steps(L, call, options->steps, grid);
+    } else {
+        for (int steps = 1; steps <= 16; steps *= 2) {
+            add_steps(grid, steps);
+        }
+        add_steps(grid, trained.steps);
+    }
+}
+
+/* ---- sweep: running ------------------------------------------------------------------------ */
+
+struct witness { /* of a sweep: where its cells are written down */
+    struct job *job;
+    const char *part;
+};
+
+static void write_cell(void *context, const struct sweep_cell *cell, int done, int count) {
+    const struct witness *witness = context;
+    struct event event;
+    (void)done;
+    (void)count;
+    if (!witness->job) {
+        return;
+    }
+    event_begin(&event, "sweep");
+    event_text(&event, "part", witness->part);
+    event_text(&event, "scheme", cell->scheme->name);
+    event_number(&event, "steps", cell->steps);
+    event_number(&event, "loss", cell->result.loss);
+    event_number(&event, "accuracy", cell->result.accuracy);
+    event_number(&event, "count", (double)cell->result.count);
+    event_end(&event);
+    job_event(witness->job, &event);
+}
+
+/* A cell of the printed table, 9 columns: in brackets as trained. */
+static void cell_text(const struct sweep_cell *cell, bool classes, bool trained, char *text,
+                      size_t size) {
+    char number[32];
+    if (!cell->result.finite) {
+        (void)snprintf(number, sizeof number, "diverged");
+    } else {
+        (void)snprintf(number, sizeof number, classes ? "%.2f" : "%.4g",
+                       classes ? 100 * cell->result.accuracy : cell->result.loss);
+    }
+    (void)snprintf(text, size, trained ? "[%s]" : "%s ", number);
+}
+
+/* Pushes the table as text. */
+static void push_text(lua_State *L, const struct grid *grid, const struct sweep_cell *cells,
+                      const struct part *part, const struct net *net) {
+    const struct manifestation trained = net_trained(net);
+    const bool classes = part->set->classes > 0;
+    char line[320], text[48];
+    bool crossed = false;
+    luaL_Buffer buffer;
+    luaL_buffinit(L, &buffer);
+    (void)snprintf(line, sizeof line,
+                   "%s on %td %s samples, trained with %s in %d step%s (in brackets)\n%-12s",
+                   classes ? "accuracy in %" : "loss", cells[0].result.count, part->name,
+                   trained.scheme->name, trained.steps, trained.steps == 1 ? "" : "s", "steps");
+    luaL_addstring(&buffer, line);
+    for (int s = 0; s < grid->step_count; s++) {
+        const bool aligned = cells[s].aligned;
+        crossed = crossed || !aligned;
+        (void)snprintf(line, sizeof line, " %9d%s", grid->steps[s], aligned ? " " : "~");
+        luaL_addstring(&buffer, line);
+    }
+    for (int i = 0; i < grid->scheme_count; i++) {
+        (void)snprintf(line, sizeof line, "\n%-12s", grid->schemes[i]->name);
+        luaL_addstring(&buffer, line);
+        for (int s = 0; s < grid->step_count; s++) {
+            const struct sweep_cell *cell = &cells[i * grid->step_count + s];
+            cell_text(cell, classes, cell->scheme == trained.scheme && cell->steps == trained.steps,
+                      text, sizeof text);
+            (void)snprintf(line, sizeof line, " %10s", text);
+            luaL_addstring(&buffer, line);
+        }
+    }
+    if (crossed) {
+        (void)snprintf(line, sizeof line,
+                       "\n~ so many steps do not align with the %d nodes of the weights",
+                       net_ode_nodes(net, 0));
+        luaL_addstring(&buffer, line);
+    }
+    luaL_pushresult(&buffer);
+}
+
+static int sweep_tostring(lua_State *L) {
+    if (!luaL_getmetafield(L, 1, "text")) {
+        lua_pushliteral(L, "sweep");
+    }
+    return 1;
+}
+
+/* Pushes t[scheme][steps] = { accuracy=, ... }; t.trained, t.schemes, t.steps, t.part are behind
+ * __index, so that pairs(t) runs over schemes alone. */
+static void push_sweep(lua_State *L, const struct grid *grid, const struct sweep_cell *cells,
+                       const struct part *part, const struct net *net) {
+    const struct manifestation trained = net_trained(net);
+    lua_newtable(L);
+    for (int i = 0; i < grid->scheme_count; i++) {
+        lua_newtable(L);
+        for (int s = 0; s < grid->step_count; s++) {
+            const struct sweep_cell *cell = &cells[i * grid->step_count + s];
+            evaluation_push(L, &cell->result, part->set->classes > 0);
+            lua_pushboolean(L, cell->aligned);
+            lua_setfield(L, -2, "aligned");
+            lua_rawseti(L, -2, grid->steps[s]);
+        }
+        lua_setfield(L, -2, grid->schemes[i]->name);
+    }
+    lua_newtable(L); /* t, meta */
+    lua_pushliteral(L, "continuo.sweep");
+    lua_setfield(L, -2, "__name");
+    push_text(L, grid, cells, part, net);
+    lua_setfield(L, -2, "text");
+    lua_pushcfunction(L, sweep_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_newtable(L); /* t, meta, index */
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, trained.scheme->name);
+    lua_setfield(L, -2, "scheme");
+    lua_pushinteger(L, trained.steps);
+    lua_setfield(L, -2, "steps");
+    lua_setfield(L, -2, "trained");
+    lua_createtable(L, grid->scheme_count, 0);
+    for (int i = 0; i < grid->scheme_count; i++) {
+        lua_pushstring(L, grid->schemes[i]->name);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "schemes");
+    lua_createtable(L, grid->step_count, 0);
+    for (int s = 0; s < grid->step_count; s++) {
+        lua_pushinteger(L, grid->steps[s]);
+        lua_rawseti(L, -2, s + 1);
+    }
+    lua_setfield(L, -2, "steps");
+    lua_pushstring(L, part->name);
+    lua_setfield(L, -2, "part");
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+}
+
+static int sweep_call(lua_State *L) {
+    static const char call[] = "cn.sweep";
+    static const char *const objects[] = {"net", "data", NULL};
+    struct study_options options;
+    struct grid grid = {0};
+    struct error error;
+    lua_settop(L, 1);
+    bind_table(L, 1, call);
+    bind_object(L, 1, call, "net", "continuo.net",
+                "a net, such as cn.net.continuous{ ... } makes"); /* 2 */
+    const struct net_box *box = net_check(L, 2);
+    lua_getfield(L, 1, "data"); /* 3 */
+    if (lua_isnil(L, 3)) {
+        bind_refuse(L, "%s: \"data\" is missing (a data set, whose test part is used, or a part)",
+                    call);
+    }
+    const struct part *part = part_check(L, 3, "cn.sweep: \"data\"", "test");
+    bind_options(L, sweep_options_table, SWEEP_OPTIONS, call, bind_json(L, 1, call, objects),
+                 &options);
+    const struct manifestation none = {.scheme = tableau_at(0), .edge = -1};
+    how_fits(L, call, box->net, &none);
+    struct how_options range = {.first = 1, .count = options.samples};
+    how_range(L, call, part, &range);
+    read_grid(L, call, box->net, &options, &grid);
+    struct sweep_cell *cells =
+        bind_memory(L, grid.scheme_count * grid.step_count, sizeof *cells);
+    struct pool *pool = bind_pool(L);
+    struct net *net = net_use(L, 2, options.precision - 1);
+    const struct sweep_options plan = {.scheme_count = grid.scheme_count,
+                                       .step_count = grid.step_count,
+                                       .schemes = grid.schemes,
+                                       .steps = grid.steps,
+                                       .count = range.count,
+                                       .edge = options.edge - 1};
+    struct witness witness = {box->job, part->name};
+    const volatile bool *stop = interrupt_watch();
+    const bool ok = sweep(net, part, &plan, pool, write_cell, &witness, stop, cells, &error);
+    if (interrupt_unwatch()) {
+        return luaL_error(L, "interrupted");
+    }
+    if (!ok) {
+        bind_refuse(L, "%s: %s", call, error.text);
+    }
+    push_sweep(L, &grid, cells, part, net);
+    return 1;
+}
+
+/* ---- gradient check ------------------------------------------------------------------------ */
+
+struct check_options {
+    ptrdiff_t batch, entries, seed, steps;
+    bool training;
+    char scheme[OPTION_TEXT_SIZE];
+    int edge;
+};
+
+static const struct option check_options_table[] = {
+    {.name = "batch", .kind = OPTION_INTEGER, .offset = offsetof(struct check_options, batch),
+     .fallback = "3", .least = 1, .most = 4096, .help = "samples of the random batch"},
+    {.name = "entries", .kind = OPTION_INTEGER, .offset = offsetof(struct check_options, entries),
+     .fallback = "5", .least = 1, .most = 1e9, .help = "entries checked of each parameter, at most"},
+    {.name = "training", .kind = OPTION_BOOLEAN, .offset = offsetof(struct check_options, training),
+     .fallback = "true", .help = "normalise by statistics of the batch; false: by stored ones"},
+    {.name = "scheme", .kind = OPTION_TEXT, .offset = offsetof(struct check_options, scheme),
+     .fallback = "", .help = "scheme of every ODE block; absent: as configured"},
+    {.name = "steps", .kind = OPTION_INTEGER, .offset = offsetof(struct check_options, steps),
+     .fallback = "0", .least = 1, .most = 1e6, .help = "steps of every ODE block"},
+    {.name = "edge", .kind = OPTION_CHOICE, .offset = offsetof(struct check_options, edge),
+     .fallback = "own", .choices = edge_choices, .help = "own: as configured"},
+    {.name = "seed", .kind = OPTION_INTEGER, .offset = offsetof(struct check_options, seed),
+     .fallback = "1", .least = 0, .most = 9007199254740992.0, .help = "of batch and entries"},
+};
+enum { CHECK_OPTIONS = sizeof check_options_table / sizeof *check_options_table };
+
+static int checked_tostring(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_Buffer buffer;
+    char line[240];
+    const lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
+    lua_settop(L, 1);
+    lua_getfield(L, 1, "worst");
+    const double worst = (double)lua_tonumber(L, -1);
+    luaL_buffinit(L, &buffer);
+    (void)snprintf(line, sizeof line, "%-32s %9s %7s %5s %12s %12s %9s", "parameter", "values",
+                   "checked", "kinks", "exact", "difference", "error");
+    luaL_addstring(&buffer, line);
+    for (lua_Integer i = 1; i <= count; i++) {
+        const char *const numbers[] = {"len", "checked", "kinks", "exact", "difference", "error"};
+        double values[6];
+        lua_rawgeti(L, 1, i);
+        for (int n = 0; n < 6; n++) {
+            lua_getfield(L, -1, numbers[n]);
+            values[n] = (double)lua_tonumber(L, -1);
+            lua_pop(L, 1);
+        }
+        lua_getfield(L, -1, "name");
+        (void)snprintf(line, sizeof line, "\n%-32s %9.0f %7.0f %5.0f %12.5g %12.5g %9.1e",
+                       lua_tostring(L, -1), values[0], values[1], values[2], values[3], values[4],
+                       values[5]);
+        lua_pop(L, 2);
+        luaL_addstring(&buffer, line);
+    }
+    (void)snprintf(line, sizeof line, "\nlargest relative error %.1e", worst);
+    luaL_addstring(&buffer, line);
+    luaL_pushresult(&buffer);
+    return 1;
+}
+
+static void push_checked(lua_State *L, const struct gradient_row *rows, int count) {
+    double worst = 0;
+    lua_createtable(L, count, 1);
+    for (int i = 0; i < count; i++) {
+        const struct gradient_row *row = &rows[i];
+        const struct {
+            const char *name;
+            double value;
+        } numbers[] = {{"error", row->worst}, {"exact", row->exact},
+                       {"difference", row->difference}};
+        const struct {
+            const char *name;
+            ptrdiff_t value;
+        } counts[] = {{"len", row->len}, {"checked", row->checked}, {"kinks", row->kinks},
+                      {"entry", row->entry + 1}};
+        lua_createtable(L, 0, 8);
+        lua_pushstring(L, row->name);
+        lua_setfield(L, -2, "name");
+        for (int n = 0; n < 3; n++) {
+            lua_pushnumber(L, numbers[n].value);
+            lua_setfield(L, -2, numbers[n].name);
+        }
+        for (int n = 0; n < 4; n++) {
+            lua_pushinteger(L, counts[n].value);
+            lua_setfield(L, -2, counts[n].name);
+        }
+        lua_rawseti(L, -2, i + 1);
+        worst = !(row->worst <= worst) ? row->worst : worst;
+    }
+    lua_pushnumber(L, worst);
+    lua_setfield(L, -2, "worst");
+    luaL_setmetatable(L, checked_name);
+}
+
+static int gradient_check_call(lua_State *L) {
+    static const char call[] = "cn.gradient_check";
+    static const char *const objects[] = {"net", NULL};
+    struct check_options options;
+    struct gradient_options plan = {0};
+    struct error error;
+    lua_settop(L, 1);
+    bind_table(L, 1, call);
+    bind_object(L, 1, call, "net", "continuo.net",
+                "a net, such as cn.net.continuous{ ... } makes"); /* 2 */
+    net_check(L, 2);
+    bind_options(L, check_options_table, CHECK_OPTIONS, call, bind_json(L, 1, call, objects),
+                 &options);
+    plan.how = (struct manifestation){.steps = (int)options.steps, .edge = options.edge - 1};
+    if (options.scheme[0] && !(plan.how.scheme = tableau_find(options.scheme, &error))) {
+        bind_refuse(L, "%s: %s", call, error.text);
+    }
+    how_fits(L, call, net_check(L, 2)->net, &plan.how);
+    plan.pool = bind_pool(L);
+    const struct net *net = net_use(L, 2, -1);
+    const int count = gradient_rows(net);
+    struct gradient_row *rows = bind_memory(L, count, sizeof *rows);
+    plan.batch = options.batch;
+    plan.entries = options.entries;
+    plan.training = options.training;
+    plan.seed = (uint64_t)options.seed;
+    plan.stop = interrupt_watch();
+    const bool ok = gradient_check(net, &plan, rows, &error);
+    if (interrupt_unwatch()) {
+        return luaL_error(L, "interrupted");
+    }
+    if (!ok) {
+        bind_refuse(L, "%s: %s", call, error.text);
+    }
+    push_checked(L, rows, count);
+    return 1;
+}
+
+/* ---- help ---------------------------------------------------------------------------------- */
+
+static int sweep_sets(struct help_options *sets) {
+    sets[0] = (struct help_options){sweep_options_table, SWEEP_OPTIONS};
+    return 1;
+}
+
+static int check_sets(struct help_options *sets) {
+    sets[0] = (struct help_options){check_options_table, CHECK_OPTIONS};
+    return 1;
+}
+
+static const struct help_argument sweep_arguments[] = {
+    {"net", "a net with ODE blocks (required)"},
+    {"data", "a data set, whose test part is used, or a part (required)"},
+    {0}};
+static const struct help_argument check_arguments[] = {{"net", "the net to check (required)"}, {0}};
+
+static const struct help_entry entries[] = {
+    {.name = "cn.sweep", .group = "study",
+     .signature = "cn.sweep{ net=, data=, schemes={..}, steps={..}, samples= } -> t",
+     .line = "the accuracy of the same weights under other schemes and numbers of steps",
+     .text = "t[scheme][steps] is what net:evaluate gives (accuracy 0 to 1, loss, count, seconds, "
+             "evaluations); printed, t is a table of percentages with the trained cell in "
+             "brackets. Steps marked ~ do not align with the nodes of the weights. t.trained, "
+             "t.schemes, t.steps and t.part say what was swept. When a job trained the net, the "
+             "cells are also written into its run folder. ^C gives the prompt back.\n\n"
+             "A net that is an ODE keeps its accuracy as steps grow; one trained inside Euler "
+             "with few steps falls (Queiruga et al. 2020, section 5; Ott et al. 2021).",
+     .example = "t = cn.sweep{ net = cn.net.mlp{ input = {2}, outputs = 2 },\n"
+                "              data = cn.data.spirals{}.valid, steps = {1, 2} }\n"
+                "print(t, t.rk4[2].accuracy)",
+     .arguments = sweep_arguments, .options = sweep_sets},
+    {.name = "cn.gradient_check", .group = "study",
+     .signature = "cn.gradient_check{ net=, entries=, batch= } -> rows",
+     .line = "the exact gradient against central differences, parameter by parameter",
+     .text = "Works on a copy in f64. rows[i] has name, len, checked, kinks, error (the largest "
+             "relative one), and exact and difference there; rows.worst is the largest of all. "
+             "Entries at a kink of relu are counted, not compared. Expect 1e-6 or less.",
+     .example = "rows = cn.gradient_check{ net = cn.net.mlp{ input = {2}, outputs = 2 } }\n"
+                "print(rows)\nassert(rows.worst < 1e-5)",
+     .arguments = check_arguments, .options = check_sets},
+};
+
+void bind_study_open(lua_State *L) {
+    luaL_newmetatable(L, checked_name);
+    lua_pushcfunction(L, checked_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+    help_register(entries, sizeof entries / sizeof *entries);
+    lua_pushcfunction(L, sweep_call);
+    lua_setfield(L, -2, "sweep");
+    lua_pushcfunction(L, gradient_check_call);
+    lua_setfield(L, -2, "gradient_check");
+}

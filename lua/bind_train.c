@@ -1,0 +1,624 @@
+/* cn.train, jobs, cn.optim and cn.schedule. A job object holds its net and data alive; a job that
+ * is not over is held by the registry, so that dropping the variable does not stop it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "learn/optim.h"
+#include "learn/schedule.h"
+#include "learn/train.h"
+#include "lua/bind.h"
+#include "lua/help.h"
+#include "lua/host.h"
+#include "lua/interrupt.h"
+#include "lua/json.h"
+#include "run/job.h"
+#include "run/series.h"
+
+static const char job_name_[] = "continuo.job";
+static const char spec_name[] = "continuo.spec";
+static const char history_name[] = "continuo.history";
+static const char jobs_key; /* its address: the registry's table of job objects, in order */
+
+enum { USER_NET = 1, USER_DATA, USER_HISTORY, COMMANDS_MAX = 1 << 20 };
+static const struct timespec tick = {0, 2000000}; /* between looks at a job's state */
+
+/* ---- boxes --------------------------------------------------------------------------------- */
+
+struct job_box *job_check(lua_State *L, int index) {
+    struct job_box *box = luaL_checkudata(L, index, job_name_);
+    if (!box->job) {
+        bind_refuse(L, "this job is closed");
+    }
+    return box;
+}
+
+static struct job *check(lua_State *L) {
+    return job_check(L, 1)->job;
+}
+
+static int job_collect(lua_State *L) {
+    struct job_box *box = luaL_checkudata(L, 1, job_name_);
+    struct job *job = box->job;
+    box->job = NULL;
+    if (!job) {
+        return 0;
+    }
+    lua_getiuservalue(L, 1, USER_NET);
+    struct net_box *net = lua_touserdata(L, -1);
+    if (net && net->job == job) {
+        net->job = NULL;
+    }
+    job_free(job);
+    series_close(box->series);
+    box->series = NULL;
+    return 0;
+}
+
+/* Leaving a scope stops the training, as leaving it is how a script gives it up. */
+static int job_close(lua_State *L) {
+    struct job_box *box = luaL_checkudata(L, 1, job_name_);
+    if (box->job && !job_is_over(box->job)) {
+        job_stop(box->job);
+        job_join(box->job);
+    }
+    return 0;
+}
+
+/* Pushes the registry's list of job objects. */
+static void push_jobs(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &jobs_key) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &jobs_key);
+    }
+}
+
+/* Lets go of the jobs that are over: who still wants one has it. Pushes the list that is left. */
+static void push_live_jobs(lua_State *L) {
+    push_jobs(L);
+    lua_newtable(L); /* jobs, kept */
+    lua_Integer kept = 0, count = (lua_Integer)lua_rawlen(L, -2);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, -2, i);
+        const struct job_box *box = lua_touserdata(L, -1);
+        if (box->job && !job_is_over(box->job)) {
+            lua_rawseti(L, -2, ++kept);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+    lua_remove(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &jobs_key);
+}
+
+/* ---- cn.train ------------------------------------------------------------------------------ */
+
+static void text_release(void *text) {
+    free(text);
+}
+
+/* The source of the script or chunk that is calling, boxed and pushed; NULL: not to be had. */
+static const char *push_commands(lua_State *L) {
+    struct bind_box *box = bind_box(L, text_release);
+    lua_Debug record;
+    for (int level = 1; lua_getstack(L, level, &record); level++) {
+        if (!lua_getinfo(L, "S", &record) || !strcmp(record.what, "C")) {
+            continue;
+        }
+        if (record.source[0] == '@') {
+            size_t size;
+            return box->pointer = file_read(record.source + 1, COMMANDS_MAX, &size, NULL);
+        }
+        if (record.source[0] != '=') {
+            return box->pointer = strdup(record.source);
+        }
+        if (lua_getfield(L, LUA_REGISTRYINDEX, "continuo.sources") == LUA_TTABLE) {
+            lua_getfield(L, -1, record.source + 1); /* kept by the prompt */
+            const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+            box->pointer = text ? strdup(text) : NULL;
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+        return box->pointer;
+    }
+    return NULL;
+}
+
+static int train_call(lua_State *L) {
+    static const char call[] = "cn.train";
+    static const char *const objects[] = {"net", "data", NULL};
+    struct error error;
+    lua_settop(L, 1);
+    bind_table(L, 1, call);
+    struct net_box *net = bind_object(L, 1, call, "net", "continuo.net",
+                                      "a net, such as cn.net.continuous{ ... } makes"); /* 2 */
+    net_check(L, 2);
+    bind_object(L, 1, call, "data", "continuo.data",
+                "a data set, such as cn.data.fashion_mnist{ ... } makes"); /* 3 */
+    const struct dataset *data = data_check(L, 3)->set;
+    net_refuse_training(L, net, "train");
+    const cJSON *options = bind_json(L, 1, call, objects);
+    const char *commands = push_commands(L);
+    const int threads = bind_threads(L);
+    push_live_jobs(L);
+    const lua_Integer place = (lua_Integer)lua_rawlen(L, -1) + 1;
+    struct job_box *box = lua_newuserdatauv(L, sizeof *box, USER_HISTORY);
+    *box = (struct job_box){NULL, NULL, false};
+    luaL_setmetatable(L, job_name_);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, USER_NET);
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, -2, USER_DATA);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, place);
+    box->job = job_start(net->net, data, options, threads, commands, &error);
+    if (!box->job) {
+        bind_raise(L, &error);
+    }
+    net->job = box->job;
+    return 1;
+}
+
+static int jobs_call(lua_State *L) {
+    push_live_jobs(L);
+    lua_newtable(L); /* a copy: the registry's list is ours */
+    for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -2); i++) {
+        lua_rawgeti(L, -2, i);
+        lua_rawseti(L, -2, i);
+    }
+    return 1;
+}
+
+/* ---- job methods --------------------------------------------------------------------------- */
+
+/* Waits until the job is over, or (paused) until it is at least not running. Raises on ^C. */
+static void settle(lua_State *L, const struct job *job, bool paused) {
+    const volatile bool *stop = interrupt_watch();
+    while (!*stop && !job_is_over(job) && !(paused && job_state(job) != JOB_RUNNING)) {
+        nanosleep(&tick, NULL);
+    }
+    if (interrupt_unwatch()) {
+        luaL_error(L, "interrupted");
+    }
+}
+
+static int job_call_wait(lua_State *L) {
+    struct job_box *box = job_check(L, 1);
+    struct error error;
+    if (!job_is_over(box->job) && (box->pausing || job_state(box->job) == JOB_PAUSED)) {
+        bind_refuse(L, "job:wait: job \"%s\" is paused and would never end; job:resume() first",
+                    job_name(box->job));
+    }
+    if (!host_get()->wait(&box->job, 1, &error)) {
+        box->pausing = true;
+        bind_raise(L, &error);
+    }
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int job_call_pause(lua_State *L) {
+    struct job_box *box = job_check(L, 1);
+    if (!job_is_over(box->job)) {
+        job_pause(box->job);
+        box->pausing = true;
+        settle(L, box->job, true);
+    }
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int job_call_resume(lua_State *L) {
+    struct job_box *box = job_check(L, 1);
+    job_resume(box->job);
+    box->pausing = false;
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int job_call_stop(lua_State *L) {
+    struct job_box *box = job_check(L, 1);
+    job_stop(box->job);
+    box->pausing = false;
+    settle(L, box->job, false);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* The job's series, read up to now; NULL when the folder cannot be read. */
+static struct series *read_series(lua_State *L) {
+    struct job_box *box = job_check(L, 1);
+    if (!box->series) {
+        box->series = series_open(job_path(box->job), NULL);
+    }
+    if (box->series) {
+        series_update(box->series);
+    }
+    return box->series;
+}
+
+static int job_tostring(lua_State *L) {
+    struct job_box *box = luaL_checkudata(L, 1, job_name_);
+    char line[900], place[160] = "";
+    if (!box->job) {
+        lua_pushliteral(L, "job (closed)");
+        return 1;
+    }
+    const struct series *series = read_series(L);
+    if (series && series->step_count > 0) {
+        const struct series_step *last = &series->steps[series->step_count - 1];
+        (void)snprintf(place, sizeof place, ", step %.0f of %.0f (epoch %.2f), loss %.4f",
+                       last->step, series->steps_total, last->epoch, last->loss);
+    }
+    const char *message = job_message(box->job);
+    (void)snprintf(line, sizeof line, "job %s: %s%s; %s%s%s", job_name(box->job),
+                   job_state_names[job_state(box->job)], place, job_path(box->job),
+                   message[0] ? "\n  " : "", message);
+    lua_pushstring(L, line);
+    return 1;
+}
+
+/* ---- fields -------------------------------------------------------------------------------- */
+
+static int get_state(lua_State *L) {
+    lua_pushstring(L, job_state_names[job_state(check(L))]);
+    return 1;
+}
+
+static int get_path(lua_State *L) {
+    lua_pushstring(L, job_path(check(L)));
+    return 1;
+}
+
+static int get_name(lua_State *L) {
+    lua_pushstring(L, job_name(check(L)));
+    return 1;
+}
+
+static int get_message(lua_State *L) {
+    lua_pushstring(L, job_message(check(L)));
+    return 1;
+}
+
+static int get_step_seconds(lua_State *L) {
+    lua_pushnumber(L, job_step_seconds(check(L)));
+    return 1;
+}
+
+static int get_seconds(lua_State *L) {
+    lua_pushnumber(L, job_seconds(check(L)));
+    return 1;
+}
+
+static int get_net(lua_State *L) {
+    check(L);
+    lua_getiuservalue(L, 1, USER_NET);
+    return 1;
+}
+
+static int get_data(lua_State *L) {
+    check(L);
+    lua_getiuservalue(L, 1, USER_DATA);
+    return 1;
+}
+
+static void set_number(lua_State *L, const char *name, double value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_step(lua_State *L, double step, double epoch, double seconds, double loss) {
+    lua_pushinteger(L, (lua_Integer)step);
+    lua_setfield(L, -2, "step");
+    set_number(L, "epoch", epoch);
+    set_number(L, "seconds", seconds);
+    set_number(L, "loss", loss);
+}
+
+/* Pushes the list `name` of the table on top, made when it is missing; returns its length. */
+static ptrdiff_t push_list(lua_State *L, const char *name) {
+    luaL_getsubtable(L, -1, name);
+    return (ptrdiff_t)lua_rawlen(L, -1);
+}
+
+static void add_steps(lua_State *L, const struct series *series) {
+    for (ptrdiff_t i = (ptrdiff_t)lua_rawlen(L, -1); i < series->step_count; i++) {
+        const struct series_step *s = &series->steps[i];
+        lua_createtable(L, 0, 7);
+        set_step(L, s->step, s->epoch, s->seconds, s->loss);
+        set_number(L, "rate", s->rate);
+        set_number(L, "grad_norm", s->grad_norm);
+        set_number(L, "images_per_second", s->images_per_second);
+        lua_rawseti(L, -2, i + 1);
+    }
+}
+
+static void add_evals(lua_State *L, const struct series *series) {
+    for (ptrdiff_t i = push_list(L, "evals"); i < series->eval_count; i++) {
+        const struct series_eval *e = &series->evals[i];
+        lua_createtable(L, 0, 7);
+        set_step(L, e->step, e->epoch, e->seconds, e->loss);
+        set_number(L, "accuracy", e->accuracy);
+        set_number(L, "count", e->count);
+        lua_pushstring(L, e->valid ? "valid" : "test");
+        lua_setfield(L, -2, "part");
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pop(L, 1);
+}
+
+static void add_probes(lua_State *L, const struct series *series) {
+    for (ptrdiff_t i = push_list(L, "probes"); i < series->probe_count; i++) {
+        const struct series_probe *p = &series->probes[i];
+        lua_createtable(L, 0, 8);
+        set_step(L, p->step, p->epoch, p->seconds, p->loss);
+        set_number(L, "accuracy", p->accuracy);
+        set_number(L, "count", p->count);
+        lua_pushstring(L, series->schemes[p->scheme]);
+        lua_setfield(L, -2, "scheme");
+        lua_pushinteger(L, p->steps);
+        lua_setfield(L, -2, "steps");
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pop(L, 1);
+}
+
+/* A list of steps, with the lists evals and probes in it; grows with the run. */
+static int get_history(lua_State *L) {
+    const struct series *series = read_series(L);
+    if (lua_getiuservalue(L, 1, USER_HISTORY) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        luaL_setmetatable(L, history_name);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, USER_HISTORY);
+    }
+    if (series) {
+        add_steps(L, series);
+        add_evals(L, series);
+        add_probes(L, series);
+    }
+    return 1;
+}
+
+static int history_tostring(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    const lua_Integer steps = (lua_Integer)lua_rawlen(L, 1);
+    const ptrdiff_t evals = push_list(L, "evals");
+    lua_pop(L, 1);
+    const ptrdiff_t probes = push_list(L, "probes");
+    double ends[2] = {0, 0};
+    for (int e = 0; e < 2 && steps > 0; e++) {
+        lua_rawgeti(L, 1, e ? steps : 1);
+        lua_getfield(L, -1, "loss");
+        ends[e] = (double)lua_tonumber(L, -1);
+    }
+    char line[200];
+    (void)snprintf(line, sizeof line,
+                   "history: %lld steps, loss %.4f -> %.4f; %td evaluations, %td probes",
+                   (long long)steps, ends[0], ends[1], evals, probes);
+    lua_pushstring(L, line);
+    return 1;
+}
+
+/* ---- cn.optim, cn.schedule ----------------------------------------------------------------- */
+
+/* Raises unless the options can be read by the table; their values go nowhere. */
+static void check_options(lua_State *L, const struct option *options, int count, const char *call,
+                          const cJSON *json) {
+    size_t size = 0;
+    for (int i = 0; i < count; i++) {
+        const size_t end = options[i].offset + OPTION_TEXT_SIZE;
+        size = end > size ? end : size;
+    }
+    void *scratch = bind_memory(L, (ptrdiff_t)size, 1);
+    bind_options(L, options, count, call, json, scratch);
+    lua_pop(L, 1);
+}
+
+/* What a specification is: the options given, as a table with "kind", which prints itself. */
+static int push_spec(lua_State *L, const struct option *options, int count, const char *group,
+                     const char *kind) {
+    char call[64];
+    struct error error;
+    (void)snprintf(call, sizeof call, "cn.%s.%s", group, kind);
+    lua_settop(L, 1);
+    if (lua_isnil(L, 1)) {
+        lua_newtable(L);
+        lua_replace(L, 1);
+    }
+    cJSON *json = bind_json(L, 1, call, NULL);
+    if (cJSON_HasObjectItem(json, "kind")) {
+        bind_refuse(L, "%s: unknown option \"kind\"; the name of the call says it", call);
+    }
+    check_options(L, options, count, call, json);
+    cJSON_AddStringToObject(json, "kind", kind);
+    struct schedule schedule;
+    if (!strcmp(group, "schedule") && !schedule_read(&schedule, json, &error)) {
+        bind_refuse(L, "cn.%s", error.text);
+    }
+    json_to_lua(L, json);
+    luaL_setmetatable(L, spec_name);
+    return 1;
+}
+
+static int optim_call(lua_State *L) {
+    const struct optim_kind *kind = optim_at((int)lua_tointeger(L, lua_upvalueindex(1)));
+    return push_spec(L, kind->options, kind->option_count, "optim", kind->name);
+}
+
+static int schedule_call(lua_State *L) {
+    const struct schedule_kind *kind = schedule_at((int)lua_tointeger(L, lua_upvalueindex(1)));
+    return push_spec(L, kind->options, kind->option_count, "schedule", kind->name);
+}
+
+static int spec_tostring(lua_State *L) {
+    struct error error;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    struct bind_box *box = bind_box(L, cJSON_free);
+    cJSON *json = json_from_lua(L, 1, "the specification", NULL, &error);
+    if (!json) {
+        bind_raise(L, &error);
+    }
+    box->pointer = cJSON_PrintUnformatted(json);
+    cJSON_Delete(json);
+    lua_pushstring(L, box->pointer ? box->pointer : "{}");
+    return 1;
+}
+
+/* ---- help ---------------------------------------------------------------------------------- */
+
+static int train_sets(struct help_options *sets) {
+    sets[0] = (struct help_options){train_options_table, train_options_count};
+    sets[1] = (struct help_options){job_options_table, job_options_count};
+    return 2;
+}
+
+#define OPTIM_SETS(index, name)                                                                    \
+    static int name##_sets(struct help_options *sets) {                                            \
+        sets[0] = (struct help_options){optim_at(index)->options, optim_at(index)->option_count};  \
+        return 1;                                                                                  \
+    }
+OPTIM_SETS(0, sgd)
+OPTIM_SETS(1, adam)
+OPTIM_SETS(2, adamw)
+
+#define SCHEDULE_SETS(index, name)                                                                 \
+    static int name##_sets(struct help_options *sets) {                                            \
+        sets[0] =                                                                                  \
+            (struct help_options){schedule_at(index)->options, schedule_at(index)->option_count};  \
+        return 1;                                                                                  \
+    }
+SCHEDULE_SETS(0, constant)
+SCHEDULE_SETS(1, step)
+SCHEDULE_SETS(2, cosine)
+SCHEDULE_SETS(3, one_cycle)
+
+static const struct help_argument train_arguments[] = {
+    {"net", "the net to train (required)"}, {"data", "the data set (required)"}, {0}};
+
+static const struct help_entry entries[] = {
+    {.name = "cn.train", .group = "train",
+     .signature = "cn.train{ net=, data=, epochs=, batch=, optimizer=, schedule=, probe=, seed=, "
+                  "name= } -> job",
+     .line = "starts training in the background",
+     .text = "Returns at once; the job writes a run folder (config, metrics, checkpoints) that the "
+             "live screen and `continuo watch` read. Jobs run one at a time, in the order they "
+             "were started. probe = { schemes = {..}, steps = {..}, samples = n } evaluates the "
+             "same weights under other schemes and steps on a slice of the validation part while "
+             "they train; false: none.\n\n"
+             "The same net, data, options and seed give the same bits for any number of threads. "
+             "Refused: options that do not exist or cannot be, net and data that do not fit each "
+             "other, a net that is being trained, an unwritable folder. A loss that is not finite "
+             "ends the job as \"diverged\", with the weights before that step.",
+     .example = "job = cn.train{ net = cn.net.mlp{ input = {2}, outputs = 2 },\n"
+                "                data = cn.data.spirals{}, epochs = 1, name = \"example\",\n"
+                "                runs = os.getenv \"TMPDIR\" or \"/tmp\" }:wait()\n"
+                "print(job, job.history)\nassert(job.state == \"done\")",
+     .arguments = train_arguments, .options = train_sets},
+    {.name = "cn.jobs", .group = "train", .signature = "cn.jobs() -> { job, ... }",
+     .line = "the jobs that are not over, in order of start", .example = "assert(#cn.jobs() == 0)"},
+    {.name = "job", .group = "train", .signature = "job.state, job.history, job.path, ...",
+     .line = "a training in the background",
+     .text = "Fields: state (queued, running, paused, done, stopped, failed, diverged), message "
+             "(why it ended), path (its run folder), name, history, seconds (of the run, pauses "
+             "cut out), step_seconds (median of a step), net, data. history[i] is step i: step, "
+             "epoch, seconds, loss, rate, grad_norm, images_per_second; history.evals and "
+             "history.probes are lists with accuracy, count, part, scheme and steps. A job that "
+             "runs goes on when no variable holds it."},
+    {.name = "job:wait", .group = "train", .signature = "job:wait() -> job",
+     .line = "waits until the job is over",
+     .text = "^C pauses the job at its next batch, weights intact, and gives the prompt back; "
+             "job:resume() goes on. Refused for a paused job, which would never end."},
+    {.name = "job:pause", .group = "train", .signature = "job:pause() -> job",
+     .line = "pauses at the next batch, and returns when it has",
+     .text = "A checkpoint is written. A job that has not begun stays queued."},
+    {.name = "job:resume", .group = "train", .signature = "job:resume() -> job",
+     .line = "lets a paused job go on"},
+    {.name = "job:stop", .group = "train", .signature = "job:stop() -> job",
+     .line = "ends the job at the next batch, weights kept, final checkpoint written"},
+    {.name = "cn.optim.sgd", .group = "train",
+     .signature = "cn.optim.sgd{ lr=, momentum=, weight_decay=, nesterov= }",
+     .line = "stochastic gradient descent with momentum",
+     .text = "As in PyTorch: g + weight_decay w into the velocity, w - rate v.",
+     .example = "o = cn.optim.sgd{ lr = 0.1, momentum = 0.9 }\nassert(o.kind == \"sgd\")",
+     .options = sgd_sets},
+    {.name = "cn.optim.adam", .group = "train", .signature = "cn.optim.adam{ lr=, beta1=, beta2= }",
+     .line = "adaptive moments, decay coupled to the gradient", .options = adam_sets},
+    {.name = "cn.optim.adamw", .group = "train",
+     .signature = "cn.optim.adamw{ lr=, weight_decay=, ... }",
+     .line = "adaptive moments, decay apart from the gradient", .options = adamw_sets},
+    {.name = "cn.schedule.constant", .group = "train", .signature = "cn.schedule.constant{ warmup= }",
+     .line = "the optimiser's rate throughout", .options = constant_sets},
+    {.name = "cn.schedule.step", .group = "train",
+     .signature = "cn.schedule.step{ at={ epoch, ... }, factor= }",
+     .line = "the rate drops by a factor at given epochs",
+     .example = "s = cn.schedule.step{ at = {2}, factor = 0.1 }\nassert(s.at[1] == 2)",
+     .options = step_sets},
+    {.name = "cn.schedule.cosine", .group = "train",
+     .signature = "cn.schedule.cosine{ warmup=, floor= }",
+     .line = "half a cosine from the optimiser's rate down to a floor", .options = cosine_sets},
+    {.name = "cn.schedule.one_cycle", .group = "train",
+     .signature = "cn.schedule.one_cycle{ peak=, warmup= }",
+     .line = "up to a peak, then down to nearly nothing", .options = one_cycle_sets},
+};
+
+static const luaL_Reg methods[] = {{"wait", job_call_wait},
+                                   {"pause", job_call_pause},
+                                   {"resume", job_call_resume},
+                                   {"stop", job_call_stop},
+                                   {NULL, NULL}};
+static const luaL_Reg getters[] = {{"state", get_state},
+                                   {"history", get_history},
+                                   {"path", get_path},
+                                   {"name", get_name},
+                                   {"message", get_message},
+                                   {"seconds", get_seconds},
+                                   {"step_seconds", get_step_seconds},
+                                   {"net", get_net},
+                                   {"data", get_data},
+                                   {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__gc", job_collect},
+                                {"__close", job_close},
+                                {"__tostring", job_tostring},
+                                {NULL, NULL}};
+
+static const struct bind_type type = {job_name_, methods, getters, meta, NULL};
+
+static void set_printer(lua_State *L, const char *name, lua_CFunction print) {
+    luaL_newmetatable(L, name);
+    lua_pushcfunction(L, print);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+}
+
+void bind_train_open(lua_State *L) {
+    bind_type(L, &type);
+    set_printer(L, spec_name, spec_tostring);
+    set_printer(L, history_name, history_tostring);
+    help_register(entries, sizeof entries / sizeof *entries);
+    lua_pushcfunction(L, train_call);
+    lua_setfield(L, -2, "train");
+    lua_pushcfunction(L, jobs_call);
+    lua_setfield(L, -2, "jobs");
+    lua_newtable(L);
+    for (int i = 0; i < optim_count(); i++) {
+        lua_pushinteger(L, i);
+        lua_pushcclosure(L, optim_call, 1);
+        lua_setfield(L, -2, optim_at(i)->name);
+    }
+    lua_setfield(L, -2, "optim");
+    lua_newtable(L);
+    for (int i = 0; i < schedule_count(); i++) {
+        lua_pushinteger(L, i);
+        lua_pushcclosure(L, schedule_call, 1);
+        lua_setfield(L, -2, schedule_at(i)->name);
+    }
+    lua_setfield(L, -2, "schedule");
+}

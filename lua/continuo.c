@@ -1,0 +1,32 @@
+/* The module: require "continuo" under a stock lua5.4, and what the workbench preloads. It makes
+ * one table, cn, which is the same for every require in a Lua state. */
+#include "lua/bind.h"
+#include "lua/help.h"
+#include "lua/interrupt.h"
+
+static const struct help_entry entries[] = {
+    {.name = "cn.threads", .group = "study", .signature = "cn.threads([n]) -> n",
+     .line = "how many threads evaluations, studies and new jobs use",
+     .text = "n from 1 to 256; without n the number is only told. By default one for each core. "
+             "Results are the same bits for any number. Jobs that have started keep theirs.",
+     .example = "n = cn.threads()\nassert(cn.threads(1) == 1)\ncn.threads(n)"},
+    {.name = "cn.version", .group = "study", .signature = "cn.version", .line = "the version, a text"},
+};
+
+__attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {
+    luaL_checkversion(L);
+    help_register(entries, sizeof entries / sizeof *entries);
+    lua_newtable(L);
+    bind_array_open(L);
+    bind_how_open(L);
+    bind_data_open(L);
+    bind_net_open(L);
+    bind_train_open(L);
+    bind_ode_open(L);
+    bind_study_open(L);
+    lua_pushcfunction(L, bind_threads_call);
+    lua_setfield(L, -2, "threads");
+    lua_pushliteral(L, CONTINUO_VERSION);
+    lua_setfield(L, -2, "version");
+    return 1;
+}
