@@ -9,6 +9,7 @@
  *   weights after a step, running statistics    the largest entry of the reference tensor.
  * Limits: logits 1e-5 (f32) and 1e-11 (f64), everything else 1e-4 and 1e-9, the loss like
  * logits. */
+#include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <string.h>
 
@@ -335,4 +336,78 @@ ParameterizedTestParameters(reference, every_manifestation_agrees_with_pytorch) 
 }
 ParameterizedTest(char stem[32], reference, every_manifestation_agrees_with_pytorch) {
     on_every_table(stem, check_manifestations);
+}
+
+/* ---- what needs no file ---- */
+
+static ptrdiff_t trainable_of(const char *json) {
+    cJSON *config = cJSON_Parse(json);
+    struct error error;
+    struct net *net = net_create(config, &error);
+    cr_assert_not_null(net, "%s", error.text);
+    const ptrdiff_t len = net->trainable_len;
+    net_free(net);
+    cJSON_Delete(config);
+    return len;
+}
+
+Test(reference, parameters_are_as_many_as_published) {
+    for (int nodes = 1; nodes <= 8; nodes *= 2) {
+        char json[256];
+        snprintf(json, sizeof json,
+                 "{\"family\": \"continuous\", \"input\": [3, 32, 32], \"classes\": 10, "
+                 "\"width\": 16, \"nodes\": %d}",
+                 nodes);
+        cr_expect_eq(trainable_of(json), 78330 + 97440 * nodes, "K = %d", nodes);
+    }
+    cr_expect_eq(trainable_of("{\"family\": \"continuous\", \"input\": [3, 32, 32], "
+                              "\"classes\": 100, \"width\": 16, \"widen\": 4, "
+                              "\"unit\": \"pre\", \"nodes\": 8}"),
+                 13630676);
+}
+
+/* One training step of the file's first case on so many threads: values behind, then gradients. */
+static void *step_on(const struct reference *r, int threads, size_t *size) {
+    struct net *net = net_of(r, NULL, PRECISION_F32);
+    void *x = batch_of(r, net->kernels);
+    struct error error;
+    struct pool *pool = threads ? pool_create(threads, &error) : NULL;
+    const struct pass_options options = {.batch = r->batch, .training = true, .gradients = true,
+                                         .how = {NULL, 0, -1}, .pool = pool};
+    struct pass *pass = pass_create(net, &options, &error);
+    cr_assert_not_null(pass, "%s", error.text);
+    float *dz = aligned_alloc(64, (size_t)(r->batch * net->outputs * 4 + 63) / 64 * 64);
+    cr_assert_not_null(dz);
+    net->kernels->set(net->grads, 0.0, net->trainable_len);
+    net->kernels->cross_entropy(dz, pass_forward(pass, x, r->batch), r->label, r->batch,
+                                net->outputs, 0.0, NULL);
+    pass_backward(pass, dz);
+    *size = (size_t)(net->value_len + net->trainable_len) * sizeof(float);
+    float *all = malloc(*size);
+    cr_assert_not_null(all);
+    memcpy(all, net->values, (size_t)net->value_len * sizeof(float));
+    memcpy(all + net->value_len, net->grads, (size_t)net->trainable_len * sizeof(float));
+    free(dz);
+    free(x);
+    pass_free(pass);
+    pool_free(pool);
+    net_free(net);
+    return all;
+}
+
+Test(reference, threads_do_not_change_a_bit) {
+    static const char *const chosen[] = {"post_k2", "pre_width8"};
+    for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++) {
+        struct reference r;
+        reference_begin(&r, chosen[i]);
+        size_t size;
+        void *serial = step_on(&r, 0, &size);
+        for (int threads = 2; threads <= 5; threads++) {
+            void *parallel = step_on(&r, threads, &size);
+            cr_expect_eq(memcmp(serial, parallel, size), 0, "%s, %d threads", chosen[i], threads);
+            free(parallel);
+        }
+        free(serial);
+        reference_end(&r);
+    }
 }

@@ -166,7 +166,8 @@ def run(options, initial, x, labels, dtype):
     for mode in ("eval", "train"):
         net.train(mode == "train")
         net.load(tensors)
-        net.zero_grad(set_to_none=False)
+        for parameter in net.parameters():  # cells that no stage visits decay like the others
+            parameter.grad = torch.zeros_like(parameter)
         logits = net(x)
         loss = F.cross_entropy(logits, labels)
         loss.backward()
@@ -226,7 +227,7 @@ def quality(entry, seed):
         continuous.ACTIVATIONS["relu"] = margin
         exact = run(options, initial, x, labels, torch.float64)
         continuous.ACTIVATIONS["relu"] = relu
-        if margin.least < MARGIN:
+        if margin.least < 2 * MARGIN:
             return margin.least, worst, where
         single = run(options, initial, x, labels, torch.float32)
         for mode in ("train", "eval"):
@@ -252,7 +253,7 @@ def search(names):
             continue
         for seed in range(1, 400):
             margin, worst, where = quality(entry, seed)
-            if margin >= MARGIN and worst["logits"] < 3e-6 and worst["grad"] < 2e-5:
+            if margin >= 2 * MARGIN and worst["logits"] < 2e-6 and worst["grad"] < 1.2e-5:
                 break
         print(f"{name}: seed {seed}, margin {margin:.1e}, PyTorch f32 against f64: "
               + ", ".join(f"{k} {v:.1e}" for k, v in worst.items()), where, flush=True)
