@@ -1,0 +1,40 @@
+/* A chart: lines over a common x axis, drawn into a rectangle of a grid. Axes have round ends; each
+ * dot column shows the extent of all points in it; a point that is not finite is a gap, marked '!'
+ * at the foot. Lines differ by colour, dash and marker, and carry their name at their end. */
+#ifndef CONTINUO_APP_CHART_H
+#define CONTINUO_APP_CHART_H
+
+#include "app/axis.h"
+#include "app/canvas.h"
+#include "app/grid.h"
+#include "app/trace.h"
+
+struct chart_line {
+    const struct trace *line; /* drawn as a line; NULL: none */
+    const struct trace *band; /* extent per dot column, shaded behind; NULL: none */
+    int style;                /* colour, dash and marker of a series */
+    uint32_t marker;          /* 0: that of the style */
+    bool is_pointed;          /* few points: each one is marked */
+    char label[40];           /* at the end of the line; may be empty */
+};
+
+enum { CHART_LINES = 24 };
+
+struct chart {
+    enum canvas_kind kind;
+    bool is_mono; /* markers along the lines, since no colour tells them apart */
+    enum axis_scale scale_x, scale_y;
+    double x_lo, x_hi;      /* the range shown, x_lo < x_hi */
+    double floor_y, ceil_y; /* the y axis stays inside; nan: free */
+    double least_range;     /* of y on a linear axis, so that noise does not fill it; 0: none */
+    const char *x_name;     /* with unit, at the end of the x axis */
+    bool has_cursor;
+    double cursor; /* x */
+    int count;
+    struct chart_line lines[CHART_LINES];
+};
+
+/* Draws axes, bands, lines, labels. Too small a rectangle shows less, never nothing wrong. */
+void chart_draw(struct grid *grid, struct rect rect, const struct chart *chart);
+
+#endif

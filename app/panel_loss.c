@@ -1,0 +1,87 @@
+/* Panel 1: the training loss of every run shown, smoothed, its raw extent behind; the validation
+ * loss of evaluations as single marks. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/chart.h"
+#include "app/format.h"
+#include "app/panel.h"
+
+static void note(const struct scene *scene, char *text, size_t size) {
+    char smooth[40];
+    (void)snprintf(smooth, sizeof smooth, "mean over %.0f steps", scene->span);
+    (void)snprintf(text, size, "%s%s%s", scene->span > 0 ? smooth : "each step",
+                   scene->log_y[PANEL_LOSS] ? "  log y" : "",
+                   scene->log_x[PANEL_LOSS] ? "  log x" : "");
+}
+
+/* One row: what every run has at the cursor. */
+static void read_out(const struct scene *scene, struct grid *grid, struct rect rect) {
+    int x = rect.x, end = rect.x + rect.width;
+    char value[FORMAT_SIZE], raw[FORMAT_SIZE];
+    x += grid_text(grid, x, rect.y, end - x, GRID_TEXT, GRID_BOLD, " %s %.6g", scene_x_name(scene),
+                   scene->cursor);
+    const struct track *track;
+    for (int i = 0; (track = scene_shown(scene, i)); i++) {
+        ptrdiff_t at = trace_after(&track->loss, scene->cursor) - 1;
+        if (at < 0) {
+            continue;
+        }
+        int colour = GRID_LINE + track->style % GRID_STYLES;
+        x += grid_text(grid, x, rect.y, 2, GRID_TEXT, 0, "  ");
+        grid_put(grid, x, rect.y, grid_marker(track->style), colour, GRID_BOLD);
+        x += 2;
+        (void)format_value(track->loss.y[at], raw);
+        x += grid_text(grid, x, rect.y, end - x, colour, GRID_BOLD, "%s",
+                       format_value(track->smooth_loss.y[at], value));
+        if (scene->span > 0) {
+            x += grid_text(grid, x, rect.y, end - x, GRID_FAINT, 0, " raw %s", raw);
+        }
+    }
+}
+
+static void draw(const struct scene *scene, struct grid *grid, struct rect rect) {
+    struct chart chart = {
+        .kind = scene->kind,
+        .is_mono = scene->is_mono,
+        .scale_x = scene->log_x[PANEL_LOSS] ? AXIS_LOG : AXIS_LINEAR,
+        .scale_y = scene->log_y[PANEL_LOSS] ? AXIS_LOG : AXIS_LINEAR,
+        .floor_y = (double)NAN,
+        .ceil_y = (double)NAN,
+        .x_name = scene_x_name(scene),
+        .has_cursor = scene->has_cursor,
+        .cursor = scene->cursor,
+    };
+    scene_range(scene, PANEL_LOSS, &chart.x_lo, &chart.x_hi);
+    const struct track *track;
+    for (int i = 0; (track = scene_shown(scene, i)) && chart.count < CHART_LINES; i++) {
+        struct chart_line *line = &chart.lines[chart.count++];
+        *line = (struct chart_line){.line = &track->smooth_loss, .style = track->style};
+        line->band = scene->span > 0 ? &track->loss : NULL;
+        if (track->smooth_loss.count > 0) {
+            char value[FORMAT_SIZE];
+            const char *name = rect.width >= 70 ? track->series->name : "";
+            (void)snprintf(line->label, sizeof line->label, "%.20s%s%s", name, name[0] ? " " : "",
+                           format_value(track->smooth_loss.y[track->smooth_loss.count - 1], value));
+        }
+    }
+    if (scene->has_cursor && rect.height > 4) {
+        read_out(scene, grid, rect);
+        rect.y++;
+        rect.height--;
+    }
+    chart_draw(grid, rect, &chart);
+    bool is_empty = true;
+    for (int i = 0; i < chart.count; i++) {
+        is_empty = is_empty && chart.lines[i].line->count == 0;
+    }
+    if (is_empty) {
+        static const char text[] = "waiting for the first step";
+        int length = (int)sizeof text - 1;
+        (void)grid_text(grid, rect.x + (rect.width - length) / 2 + 2, rect.y + rect.height / 2 - 1,
+                        length, GRID_FAINT, 0, text);
+    }
+}
+
+const struct panel panel_loss = {.title = "loss", .note = note, .draw = draw};

@@ -1,0 +1,91 @@
+/* Panel 3: validation accuracy, learning rate, gradient norm: all three where there is room, else
+ * the one that key m has chosen. */
+#include <math.h>
+#include <stdio.h>
+
+#include "app/chart.h"
+#include "app/format.h"
+#include "app/panel.h"
+
+static const struct {
+    const char *name;
+    bool is_log, is_percent;
+} metrics[] = {
+    {"accuracy, %", false, true},
+    {"learning rate", false, false},
+    {"gradient norm", true, false},
+};
+
+enum { METRICS = 3 };
+
+static const struct trace *trace_of(const struct track *track, int metric) {
+    return metric == 0 ? &track->accuracy : metric == 1 ? &track->rate : &track->smooth_norm;
+}
+
+static void note(const struct scene *scene, char *text, size_t size) {
+    (void)snprintf(text, size, "validation  %s%s", scene->log_y[PANEL_METRICS] ? "log y  " : "",
+                   scene->log_x[PANEL_METRICS] ? "log x" : "");
+}
+
+static void draw_one(const struct scene *scene, struct grid *grid, struct rect rect, int metric) {
+    bool is_log = metrics[metric].is_log != scene->log_y[PANEL_METRICS];
+    struct chart chart = {
+        .kind = scene->kind,
+        .is_mono = scene->is_mono,
+        .scale_x = scene->log_x[PANEL_METRICS] ? AXIS_LOG : AXIS_LINEAR,
+        .scale_y = is_log ? AXIS_LOG : AXIS_LINEAR,
+        .floor_y = metrics[metric].is_log ? (double)NAN : 0,
+        .ceil_y = metrics[metric].is_percent ? 100 : (double)NAN,
+        .least_range = metrics[metric].is_percent ? 2 : 0,
+        .x_name = scene_x_name(scene),
+        .has_cursor = scene->has_cursor,
+        .cursor = scene->cursor,
+    };
+    scene_range(scene, PANEL_METRICS, &chart.x_lo, &chart.x_hi);
+    int x = rect.x + 1, end = rect.x + rect.width;
+    x += grid_text(grid, x, rect.y, end - x, GRID_TEXT, 0, "%s", metrics[metric].name);
+    const struct track *track;
+    for (int i = 0; (track = scene_shown(scene, i)) && chart.count < CHART_LINES; i++) {
+        const struct trace *trace = trace_of(track, metric);
+        chart.lines[chart.count++] = (struct chart_line){
+            .line = trace,
+            .band = metric == 2 && scene->span > 0 ? &track->norm : NULL,
+            .style = track->style,
+            .is_pointed = metric == 0};
+        ptrdiff_t at = scene->has_cursor ? trace_after(trace, scene->cursor) - 1 : trace->count - 1;
+        char value[FORMAT_SIZE];
+        if (at >= 0 && end - x > 10) {
+            int colour = GRID_LINE + track->style % GRID_STYLES;
+            grid_put(grid, x + 2, rect.y, grid_marker(track->style), colour, GRID_BOLD);
+            x += 4;
+            x += metrics[metric].is_percent
+                     ? grid_text(grid, x, rect.y, end - x, colour, GRID_BOLD, "%.1f", trace->y[at])
+                     : grid_text(grid, x, rect.y, end - x, colour, GRID_BOLD, "%s",
+                                 format_value(trace->y[at], value));
+        }
+    }
+    rect.y++;
+    rect.height--;
+    chart_draw(grid, rect, &chart);
+}
+
+static void draw(const struct scene *scene, struct grid *grid, struct rect rect) {
+    enum { LEAST_WIDTH = 30, LEAST_HEIGHT = 6 };
+    if (rect.width >= METRICS * LEAST_WIDTH) {
+        int width = rect.width / METRICS;
+        for (int i = 0; i < METRICS; i++) {
+            draw_one(scene, grid, (struct rect){rect.x + i * width, rect.y, width - 1, rect.height},
+                     i);
+        }
+    } else if (rect.height >= METRICS * LEAST_HEIGHT) {
+        int height = rect.height / METRICS;
+        for (int i = 0; i < METRICS; i++) {
+            draw_one(scene, grid,
+                     (struct rect){rect.x, rect.y + i * height, rect.width, height}, i);
+        }
+    } else {
+        draw_one(scene, grid, rect, scene->metric % METRICS);
+    }
+}
+
+const struct panel panel_metrics = {.title = "progress", .note = note, .draw = draw};

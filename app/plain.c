@@ -1,0 +1,154 @@
+#include "app/plain.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/format.h"
+#include "app/track.h"
+
+enum { RUNS = 64 };
+
+static const double APART_SECONDS = 10;
+
+struct plain {
+    FILE *file;
+    int count;
+    struct follower {
+        struct track *track;
+        double last_line;    /* clock seconds */
+        double probed_step;  /* of the last set of probes told */
+        ptrdiff_t told_step; /* training step of the last progress line */
+        bool is_told_over;
+    } followers[RUNS];
+};
+
+static double now(void) {
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+struct plain *plain_create(FILE *file) {
+    struct plain *plain = calloc(1, sizeof *plain);
+    if (!plain) {
+        abort();
+    }
+    plain->file = file;
+    return plain;
+}
+
+void plain_free(struct plain *plain) {
+    for (int i = 0; plain && i < plain->count; i++) {
+        track_close(plain->followers[i].track);
+    }
+    free(plain);
+}
+
+bool plain_add(struct plain *plain, const char *path, struct error *error) {
+    for (int i = 0; i < plain->count; i++) {
+        if (strcmp(plain->followers[i].track->series->path, path) == 0) {
+            return true;
+        }
+    }
+    if (plain->count == RUNS) {
+        return error_set(error, ERROR_STATE, "%d runs are followed already; follow \"%s\" with a "
+                         "second `continuo watch`", RUNS, path);
+    }
+    struct track *track = track_open(path, 0, error);
+    if (!track) {
+        return false;
+    }
+    track_set(track, TRACK_STEP, 30);
+    plain->followers[plain->count++] =
+        (struct follower){.track = track, .last_line = -APART_SECONDS, .probed_step = -1};
+    return true;
+}
+
+static void tell_notes(const struct plain *plain, struct follower *follower) {
+    struct track *track = follower->track;
+    const struct series *series = track->series;
+    for (; track->notes_read < series->note_count; track->notes_read++) {
+        (void)fprintf(plain->file, "%-14s %s\n", series->name, series->notes[track->notes_read]);
+    }
+}
+
+/* One line for a whole set of probes, once the set is complete. */
+static void tell_probes(const struct plain *plain, struct follower *follower) {
+    const struct series *series = follower->track->series;
+    ptrdiff_t count = series->probe_count;
+    if (count == 0 || series->sweep_count > 0) {
+        return;
+    }
+    const struct series_probe *last = &series->probes[count - 1];
+    ptrdiff_t same = 0;
+    while (same < count && last[-same].step == last->step) {
+        same++;
+    }
+    if (last->step == follower->probed_step ||
+        same < (ptrdiff_t)series->probe_scheme_count * series->probe_step_count) {
+        return;
+    }
+    follower->probed_step = last->step;
+    struct table table;
+    (void)track_table(follower->track, &table);
+    struct gap gap = track_gap(follower->track, &table);
+    if (gap.is_known) {
+        char text[80];
+        track_gap_text(&gap, text, sizeof text);
+        (void)fprintf(plain->file, "%-14s %7.1f s  probe   step %.0f  %s %d: %.1f %%  limit %.1f %%"
+                      "  %s%s\n", series->name, last->seconds, last->step, series->trained_scheme,
+                      series->trained_steps, gap.trained, gap.limit, gap.is_alarm ? "!! " : "",
+                      text);
+    }
+}
+
+static void tell_progress(const struct plain *plain, struct follower *follower, double time) {
+    const struct track *track = follower->track;
+    const struct series *series = track->series;
+    ptrdiff_t step = (ptrdiff_t)track_step(track);
+    if (step == follower->told_step || time - follower->last_line < APART_SECONDS) {
+        return;
+    }
+    follower->told_step = step;
+    follower->last_line = time;
+    double loss_now = track->smooth_loss.y[track->smooth_loss.count - 1];
+    char loss[FORMAT_SIZE], left[FORMAT_SIZE], total[24] = "";
+    if (isfinite(series->steps_total)) {
+        (void)snprintf(total, sizeof total, "/%.0f", series->steps_total);
+    }
+    (void)fprintf(plain->file, "%-14s %7.1f s  step %td%s  epoch %.2f  loss %s  %.1f steps/s  "
+                  "%.0f images/s  ETA %s\n", series->name, track_seconds(track), step, total,
+                  track_epoch(track), format_value(loss_now, loss),
+                  track_speed(track), track_images(track), format_duration(track_left(track), left));
+}
+
+void plain_tick(struct plain *plain) {
+    double time = now();
+    for (int i = 0; i < plain->count; i++) {
+        struct follower *follower = &plain->followers[i];
+        (void)track_update(follower->track);
+        bool is_over = series_is_over(follower->track->series);
+        if (!is_over && follower->track->smooth_loss.count > 0) {
+            tell_progress(plain, follower, time);
+        }
+        tell_probes(plain, follower);
+        tell_notes(plain, follower);
+        if (follower->track->is_lost && !follower->is_told_over) {
+            (void)fprintf(plain->file, "%-14s lost: its process has ended without a last word\n",
+                          follower->track->series->name);
+        }
+        follower->is_told_over = is_over || follower->track->is_lost;
+    }
+    (void)fflush(plain->file);
+}
+
+bool plain_is_over(const struct plain *plain) {
+    for (int i = 0; i < plain->count; i++) {
+        if (!plain->followers[i].is_told_over) {
+            return false;
+        }
+    }
+    return true;
+}

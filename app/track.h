@@ -1,0 +1,79 @@
+/* A run as the screen follows it: its series, the traces made of them, and what can be said about
+ * it now: speed, time left, and the table of the same weights under other schemes and steps. */
+#ifndef CONTINUO_APP_TRACK_H
+#define CONTINUO_APP_TRACK_H
+
+#include "app/trace.h"
+#include "base/error.h"
+#include "run/series.h"
+
+enum track_x { TRACK_STEP, TRACK_EPOCH, TRACK_SECONDS, TRACK_X_COUNT };
+
+enum { TABLE_SCHEMES = 8, TABLE_STEPS = 16 };
+
+/* Accuracy of the same weights: in percent, nan where not measured (yet). */
+struct table {
+    bool is_sweep; /* on the test part at the end; else the latest probes */
+    int scheme_count, step_count;
+    int schemes[TABLE_SCHEMES]; /* indices into series->schemes */
+    int steps[TABLE_STEPS];     /* ascending */
+    double accuracy[TABLE_STEPS][TABLE_SCHEMES];
+    int trained_row, trained_column; /* -1: not in the table */
+    double images, step;             /* measured on so many images, after that training step */
+};
+
+/* The trained cell against the limit of its own ODE: the scheme of highest order at the finest
+ * steps of the table. In points of accuracy. */
+struct gap {
+    bool is_known;
+    double trained, limit, points; /* points = trained - limit */
+    double margin;                 /* two standard errors of the difference, at least 1 point */
+    bool is_alarm;                 /* |points| > margin */
+};
+
+struct track {
+    struct series *series;
+    int style;
+    bool is_shown;
+    enum track_x x;
+    double span; /* of the smoothing, in training steps; 0: none */
+    struct trace loss, norm, rate;
+    struct trace smooth_loss, smooth_norm; /* the same as loss and norm when span is 0 */
+    struct trace accuracy; /* percent, validation: evaluations, and probes of the trained cell */
+    struct smoother {
+        double weight, sum; /* so far: sum of w, and of w y */
+        double step;        /* of the last finite value */
+    } loss_smoother, norm_smoother;
+    ptrdiff_t steps_read, evals_read, probes_read, notes_read;
+    bool is_lost;
+};
+
+/* Opens the run folder. NULL with *error set when it is none. */
+struct track *track_open(const char *path, int style, struct error *error);
+void track_close(struct track *track); /* NULL is fine */
+/* Reads what is new; true when anything was. */
+bool track_update(struct track *track);
+/* Changes the x of the traces, or the smoothing, and makes them anew. */
+void track_set(struct track *track, enum track_x x, double span);
+
+/* One of the series' states, or "lost". */
+const char *track_state(const struct track *track);
+/* Steps a second over the last seconds of training; nan when not known. */
+double track_speed(const struct track *track);
+double track_images(const struct track *track); /* images a second, likewise */
+double track_left(const struct track *track);   /* seconds until the last step; nan */
+double track_seconds(const struct track *track); /* of training so far */
+double track_step(const struct track *track);    /* 0 before the first */
+double track_epoch(const struct track *track);
+/* The x of now, and of the end (nan when not known). */
+double track_x_now(const struct track *track);
+double track_x_total(const struct track *track);
+
+/* The table: the sweep on the test part when there is one, else the latest probes. False when
+ * the run neither has nor announces any. */
+bool track_table(const struct track *track, struct table *table);
+struct gap track_gap(const struct track *track, const struct table *table);
+/* "trained point sits 13.9 points above its own ODE limit". */
+void track_gap_text(const struct gap *gap, char *text, size_t size);
+
+#endif
