@@ -125,9 +125,8 @@ static int type_index(lua_State *L) {
     const char *names[NAMES_MAX];
     int count = member_names(L, names);
     const char *nearest = option_nearest(lua_tostring(L, 2), names, count);
-    bind_refuse(L, "a %s has no field \"%.60s\"%s%s%s", short_name(type->name),
-                lua_tostring(L, 2), nearest ? "; nearest is \"" : "", nearest ? nearest : "",
-                nearest ? "\"" : "");
+    bind_refuse(L, "a %s has no field \"%.60s\"%s%s%s", short_name(type->name), lua_tostring(L, 2),
+                nearest ? "; nearest is \"" : "", nearest ? nearest : "", nearest ? "\"" : "");
 }
 
 static int type_newindex(lua_State *L) {

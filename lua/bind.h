@@ -116,12 +116,12 @@ struct net_box {
     struct job *job; /* that trains it or has, as long as the job object lives; else NULL */
 };
 struct job_box {
-    struct job *job;         /* NULL: closed; user values: 1 net, 2 data, 3 history */
-    struct series *series;   /* of its run folder, once somebody has asked */
-    bool pausing;            /* asked to pause and not yet to go on */
+    struct job *job;       /* NULL: closed; user values: 1 net, 2 data, 3 history */
+    struct series *series; /* of its run folder, once somebody has asked */
+    bool pausing;          /* asked to pause and not yet to go on */
 };
 
-struct data_box *data_check(lua_State *L, int index);  /* raises when it is closed */
+struct data_box *data_check(lua_State *L, int index); /* raises when it is closed */
 /* The part at `index`, or the `fallback` part ("test") of the data set there; raises otherwise. */
 const struct part *part_check(lua_State *L, int index, const char *call, const char *fallback);
 /* Pushes a part of the data set at `index`. */
@@ -144,8 +144,8 @@ bool net_misaligned(const struct net *net, const struct manifestation *how, char
 /* How the net is to be run, and on what: the options every evaluation shares. */
 struct how_options {
     char scheme[OPTION_TEXT_SIZE];
-    ptrdiff_t steps; /* 0: as trained */
-    int edge, precision; /* 0: as trained, else 1 + the engine's value */
+    ptrdiff_t steps;        /* 0: as trained */
+    int edge, precision;    /* 0: as trained, else 1 + the engine's value */
     ptrdiff_t first, count; /* 1-based; count 0: to the end */
 };
 extern const struct option how_options_table[];

@@ -178,7 +178,12 @@ static void add_rows(luaL_Buffer *buffer, const struct array *array) {
     for (ptrdiff_t r = 0; r < rows && r < SHOWN_ROWS; r++) {
         luaL_addstring(buffer, "\n ");
         for (ptrdiff_t c = 0; c < columns && c < SHOWN_COLUMNS; c++) {
-            (void)snprintf(text, sizeof text, " %10.5g", array->values[r * columns + c]);
+            const double value = array->values[r * columns + c];
+            if (isnan(value)) { /* without the sign printf shows */
+                (void)snprintf(text, sizeof text, " %10s", "nan");
+            } else {
+                (void)snprintf(text, sizeof text, " %10.5g", value);
+            }
             luaL_addstring(buffer, text);
         }
         luaL_addstring(buffer, columns > SHOWN_COLUMNS ? " ..." : "");
@@ -197,8 +202,8 @@ static int array_tostring(lua_State *L) {
     statistics(array, &least, &mean, &most);
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
-    (void)snprintf(line, sizeof line, "array %s %s", array->rank ? shape_text(array, shape, SHAPE_TEXT)
-                                                                 : "scalar",
+    (void)snprintf(line, sizeof line, "array %s %s",
+                   array->rank ? shape_text(array, shape, SHAPE_TEXT) : "scalar",
                    precision_names[array->precision]);
     luaL_addstring(&buffer, line);
     if (array->len > 0) {
@@ -263,8 +268,7 @@ static int array_nans(lua_State *L) {
 }
 
 static bool same_shape(const struct array *a, const struct array *b) {
-    return a->rank == b->rank &&
-           !memcmp(a->shape, b->shape, (size_t)a->rank * sizeof a->shape[0]);
+    return a->rank == b->rank && !memcmp(a->shape, b->shape, (size_t)a->rank * sizeof a->shape[0]);
 }
 
 static int array_eq(lua_State *L) {
@@ -275,6 +279,7 @@ static int array_eq(lua_State *L) {
 }
 
 static int array_difference(lua_State *L) {
+    lua_settop(L, 2);
     const struct array *a = check(L);
     const struct array *b = array_from(L, 2, "array:difference: the other array");
     char mine[SHAPE_TEXT], other[SHAPE_TEXT];
@@ -441,6 +446,7 @@ static enum precision read_precision(lua_State *L, int index, const char *call) 
 }
 
 static int new_array(lua_State *L) {
+    lua_settop(L, 3);
     enum precision precision = read_precision(L, 3, "cn.array.new");
     const struct array *source = array_from(L, 1, "cn.array.new: the argument");
     ptrdiff_t shape[ARRAY_RANK_MAX], len = 1;
@@ -463,6 +469,7 @@ static int new_array(lua_State *L) {
 
 static int new_zeros(lua_State *L) {
     ptrdiff_t shape[ARRAY_RANK_MAX];
+    lua_settop(L, 2);
     enum precision precision = read_precision(L, 2, "cn.array.zeros");
     int rank = read_shape(L, 1, "cn.array.zeros", shape);
     array_new(L, rank, shape, precision);
@@ -501,8 +508,8 @@ static int load_array(lua_State *L) {
     if (!npy_read(path, file, &error)) {
         bind_raise(L, &error);
     }
-    struct array *array = array_new(L, file->rank, file->shape,
-                                    file->type == NPY_F4 ? PRECISION_F32 : PRECISION_F64);
+    struct array *array =
+        array_new(L, file->rank, file->shape, file->type == NPY_F4 ? PRECISION_F32 : PRECISION_F64);
     for (ptrdiff_t i = 0; i < array->len; i++) {
         array->values[i] = file_value(file, i);
     }
@@ -511,51 +518,78 @@ static int load_array(lua_State *L) {
 }
 
 static const struct help_entry entries[] = {
-    {.name = "array", .group = "arrays", .signature = "a[i], #a, a:shape(), a:data(), ...",
+    {.name = "array",
+     .group = "arrays",
+     .signature = "a[i], #a, a:shape(), a:data(), ...",
      .line = "numbers with a shape, row-major, counted from 1",
      .text = "a[i] is a number when a has one dimension, otherwise a view of row i that shares "
              "a's memory; a[i] = number or row writes. #a is the first extent. Values are kept as "
              "doubles; precision (f32 or f64) is what they were computed in and what a file gets. "
              "a == b compares shape and bits.",
      .example = "a = cn.array.new{ {1.5, 2}, {3, 4} }\nassert(a[2][1] == 3 and #a == 2)"},
-    {.name = "cn.array.new", .group = "arrays",
+    {.name = "cn.array.new",
+     .group = "arrays",
      .signature = "cn.array.new(values [, shape [, precision]]) -> array",
      .line = "an array from nested tables of numbers, or from an array",
      .text = "values is a rectangular nest of tables up to 8 deep, or an array, which is copied. "
              "With shape the values are read in row-major order into that shape. Refused: ragged "
              "tables, entries that are no numbers, a shape of another size.",
      .example = "a = cn.array.new({1, 2, 3, 4, 5, 6}, {2, 3})\nassert(a[2][3] == 6)"},
-    {.name = "cn.array.zeros", .group = "arrays",
-     .signature = "cn.array.zeros(shape [, precision]) -> array", .line = "an array of zeros",
+    {.name = "cn.array.zeros",
+     .group = "arrays",
+     .signature = "cn.array.zeros(shape [, precision]) -> array",
+     .line = "an array of zeros",
      .text = "shape is a table of 1 to 8 extents.",
      .example = "assert(cn.array.zeros{ 3, 4 }:max() == 0)"},
-    {.name = "cn.array.load", .group = "arrays", .signature = "cn.array.load(path) -> array",
+    {.name = "cn.array.load",
+     .group = "arrays",
+     .signature = "cn.array.load(path) -> array",
      .line = "reads a NumPy .npy file",
      .text = "Types f4, f8, i8, i4 and u1, C or Fortran order. "
              "Refused with a sentence: a missing, truncated or foreign file, object arrays.",
      .example = "p = os.tmpname()\ncn.array.new{1, 2}:save(p)\n"
                 "assert(cn.array.load(p)[2] == 2)\nos.remove(p)"},
-    {.name = "array:shape", .group = "arrays", .signature = "a:shape() -> { extent, ... }",
+    {.name = "array:shape",
+     .group = "arrays",
+     .signature = "a:shape() -> { extent, ... }",
      .line = "the extents, as a table"},
-    {.name = "array:data", .group = "arrays", .signature = "a:data() -> { number, ... }",
+    {.name = "array:data",
+     .group = "arrays",
+     .signature = "a:data() -> { number, ... }",
      .line = "all values in row-major order, as a flat table"},
-    {.name = "array:save", .group = "arrays", .signature = "a:save(path) -> a",
+    {.name = "array:save",
+     .group = "arrays",
+     .signature = "a:save(path) -> a",
      .line = "writes a NumPy .npy file, whole or not at all",
      .text = "In the array's precision: f4 or f8, C order, version 1.0."},
-    {.name = "array:min", .group = "arrays", .signature = "a:min() -> number",
+    {.name = "array:min",
+     .group = "arrays",
+     .signature = "a:min() -> number",
      .line = "the least value, NaN left out"},
-    {.name = "array:mean", .group = "arrays", .signature = "a:mean() -> number",
+    {.name = "array:mean",
+     .group = "arrays",
+     .signature = "a:mean() -> number",
      .line = "the mean of the values, NaN left out"},
-    {.name = "array:max", .group = "arrays", .signature = "a:max() -> number",
+    {.name = "array:max",
+     .group = "arrays",
+     .signature = "a:max() -> number",
      .line = "the largest value, NaN left out"},
-    {.name = "array:nans", .group = "arrays", .signature = "a:nans() -> integer",
+    {.name = "array:nans",
+     .group = "arrays",
+     .signature = "a:nans() -> integer",
      .line = "how many values are NaN"},
-    {.name = "array:difference", .group = "arrays", .signature = "a:difference(b) -> number",
+    {.name = "array:difference",
+     .group = "arrays",
+     .signature = "a:difference(b) -> number",
      .line = "the largest |a - b|; NaN when any difference is",
      .text = "Shapes must be equal."},
-    {.name = "array:reshape", .group = "arrays", .signature = "a:reshape(shape) -> array",
+    {.name = "array:reshape",
+     .group = "arrays",
+     .signature = "a:reshape(shape) -> array",
      .line = "the same memory under another shape of the same size"},
-    {.name = "array:copy", .group = "arrays", .signature = "a:copy() -> array",
+    {.name = "array:copy",
+     .group = "arrays",
+     .signature = "a:copy() -> array",
      .line = "an array of its own with equal values"},
 };
 
@@ -564,10 +598,17 @@ static int array_precision(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"shape", array_shape}, {"data", array_data}, {"save", array_save}, {"min", array_min},
-    {"mean", array_mean},   {"max", array_max},   {"nans", array_nans}, {"copy", array_copy},
-    {"reshape", array_reshape}, {"difference", array_difference}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"shape", array_shape},
+                                   {"data", array_data},
+                                   {"save", array_save},
+                                   {"min", array_min},
+                                   {"mean", array_mean},
+                                   {"max", array_max},
+                                   {"nans", array_nans},
+                                   {"copy", array_copy},
+                                   {"reshape", array_reshape},
+                                   {"difference", array_difference},
+                                   {NULL, NULL}};
 static const luaL_Reg getters[] = {{"precision", array_precision}, {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__tostring", array_tostring}, {"__newindex", array_newindex},
                                 {"__len", array_len},           {"__eq", array_eq},

@@ -61,12 +61,12 @@ static int data_tostring(lua_State *L) {
         return 1;
     }
     shape_text(set, shape, sizeof shape);
-    (void)snprintf(line, sizeof line,
-                   "data %s: %td train, %td valid, %td test; %s (channels x height x width), %d %s%s%.16s",
-                   set->name, set->train.count, set->valid.count, set->test.count, shape,
-                   set->classes > 0 ? set->classes : set->outputs,
-                   set->classes > 0 ? "classes" : "outputs", set->digest[0] ? "; sha256 " : "",
-                   set->digest);
+    (void)snprintf(
+        line, sizeof line,
+        "data %s: %td train, %td valid, %td test; %s (channels x height x width), %d %s%s%.16s",
+        set->name, set->train.count, set->valid.count, set->test.count, shape,
+        set->classes > 0 ? set->classes : set->outputs, set->classes > 0 ? "classes" : "outputs",
+        set->digest[0] ? "; sha256 " : "", set->digest);
     lua_pushstring(L, line);
     return 1;
 }
@@ -134,10 +134,20 @@ struct range_options {
     ptrdiff_t first, count;
 };
 static const struct option range_options_table[] = {
-    {.name = "first", .kind = OPTION_INTEGER, .offset = offsetof(struct range_options, first),
-     .fallback = "1", .least = 1, .most = 1e15, .help = "first sample, counted from 1"},
-    {.name = "count", .kind = OPTION_INTEGER, .offset = offsetof(struct range_options, count),
-     .fallback = "0", .least = 1, .most = 1e15, .help = "samples; absent: to the end"},
+    {.name = "first",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct range_options, first),
+     .fallback = "1",
+     .least = 1,
+     .most = 1e15,
+     .help = "first sample, counted from 1"},
+    {.name = "count",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct range_options, count),
+     .fallback = "0",
+     .least = 1,
+     .most = 1e15,
+     .help = "samples; absent: to the end"},
 };
 enum { RANGE_OPTIONS = sizeof range_options_table / sizeof *range_options_table };
 
@@ -302,14 +312,27 @@ struct memory_options {
     ptrdiff_t classes, valid, test;
 };
 static const struct option memory_options_table[] = {
-    {.name = "classes", .kind = OPTION_INTEGER, .offset = offsetof(struct memory_options, classes),
-     .fallback = "0", .least = 1, .most = 1e6,
+    {.name = "classes",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct memory_options, classes),
+     .fallback = "0",
+     .least = 1,
+     .most = 1e6,
      .help = "number of classes; absent: the largest label and one"},
-    {.name = "valid", .kind = OPTION_INTEGER, .offset = offsetof(struct memory_options, valid),
-     .fallback = "0", .least = 0, .most = 1e15,
+    {.name = "valid",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct memory_options, valid),
+     .fallback = "0",
+     .least = 0,
+     .most = 1e15,
      .help = "samples of the validation part, before the test samples"},
-    {.name = "test", .kind = OPTION_INTEGER, .offset = offsetof(struct memory_options, test),
-     .fallback = "0", .least = 0, .most = 1e15, .help = "samples of the test part, the last ones"},
+    {.name = "test",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct memory_options, test),
+     .fallback = "0",
+     .least = 0,
+     .most = 1e15,
+     .help = "samples of the test part, the last ones"},
 };
 enum { MEMORY_OPTIONS = sizeof memory_options_table / sizeof *memory_options_table };
 
@@ -327,8 +350,9 @@ static void image_shape(lua_State *L, const struct array *x, ptrdiff_t shape[4])
         memcpy(shape, s, 4 * sizeof *shape);
         return;
     default:
-        bind_refuse(L, "cn.data.memory: \"x\" must have 2, 3 or 4 dimensions: (count, features), "
-                       "(count, height, width) or (count, channels, height, width), not %d",
+        bind_refuse(L,
+                    "cn.data.memory: \"x\" must have 2, 3 or 4 dimensions: (count, features), "
+                    "(count, height, width) or (count, channels, height, width), not %d",
                     x->rank);
     }
 }
@@ -349,8 +373,8 @@ static int32_t *push_labels(lua_State *L, const struct array *array, ptrdiff_t *
     for (ptrdiff_t i = 0; i < array->len; i++) {
         double label = array->values[i];
         if (!(label >= 0 && label < 1e6 && label == floor(label))) {
-            bind_refuse(L, "cn.data.memory: label %td is %g; labels are whole numbers from 0", i + 1,
-                        label);
+            bind_refuse(L, "cn.data.memory: label %td is %g; labels are whole numbers from 0",
+                        i + 1, label);
         }
         labels[i] = (int32_t)label;
         most = fmax(most, label);
@@ -388,8 +412,9 @@ static int memory_call(lua_State *L) {
     } else if (has_targets) {
         const struct array *given = array_from(L, -1, "cn.data.memory: \"targets\"");
         if (given->rank < 1 || given->rank > 2 || given->shape[0] != shape[0]) {
-            bind_refuse(L, "%s: \"targets\" must be (count, outputs) with as many rows as \"x\", "
-                           "%td, not %td",
+            bind_refuse(L,
+                        "%s: \"targets\" must be (count, outputs) with as many rows as \"x\", "
+                        "%td, not %td",
                         call, shape[0], given->rank ? given->shape[0] : 1);
         }
         outputs = given->rank == 2 ? given->shape[1] : 1;
@@ -456,70 +481,104 @@ static const char split_text[] =
     "is refused by name.";
 
 static const struct help_entry entries[] = {
-    {.name = "data", .group = "data", .signature = "data.train, data.valid, data.test",
+    {.name = "data",
+     .group = "data",
+     .signature = "data.train, data.valid, data.test",
      .line = "a data set in memory, in three parts",
      .text = "Further fields: name, shape { channels, height, width }, classes, outputs, "
              "class_names, config, digest. A data set lives as long as anything uses it.",
      .example = "d = cn.data.spirals{}\nprint(d)\nassert(#d.train > #d.valid)"},
-    {.name = "part", .group = "data", .signature = "#part, part:inputs{...}, part:labels{...}",
+    {.name = "part",
+     .group = "data",
+     .signature = "#part, part:inputs{...}, part:labels{...}",
      .line = "the training, validation or test samples of a data set",
      .text = "Fields: name, data, count.",
      .example = "p = cn.data.rings{}.train\nassert(#p:labels{ count = 3 } == 3)"},
-    {.name = "part:inputs", .group = "data",
+    {.name = "part:inputs",
+     .group = "data",
      .signature = "part:inputs{ first=, count= } -> array (count, C, H, W)",
-     .line = "samples as a net gets them: scaled to 0..1 and normalised", .options = range_sets},
-    {.name = "part:labels", .group = "data",
+     .line = "samples as a net gets them: scaled to 0..1 and normalised",
+     .options = range_sets},
+    {.name = "part:labels",
+     .group = "data",
      .signature = "part:labels{ first=, count= } -> { class, ... }",
-     .line = "the classes of samples, counted from 0", .options = range_sets},
-    {.name = "part:targets", .group = "data",
+     .line = "the classes of samples, counted from 0",
+     .options = range_sets},
+    {.name = "part:targets",
+     .group = "data",
      .signature = "part:targets{ first=, count= } -> array (count, outputs)",
-     .line = "the targets of samples, for regression", .options = range_sets},
-    {.name = "cn.data.fashion_mnist", .group = "data",
+     .line = "the targets of samples, for regression",
+     .options = range_sets},
+    {.name = "cn.data.fashion_mnist",
+     .group = "data",
      .signature = "cn.data.fashion_mnist{ dir=, limit= } -> data",
-     .line = "Fashion-MNIST: 60,000 + 10,000 grey images of clothing, 28 x 28", .text = split_text,
+     .line = "Fashion-MNIST: 60,000 + 10,000 grey images of clothing, 28 x 28",
+     .text = split_text,
      .options = fashion_mnist_sets},
-    {.name = "cn.data.mnist", .group = "data", .signature = "cn.data.mnist{ dir=, limit= } -> data",
-     .line = "MNIST: 60,000 + 10,000 handwritten digits, 28 x 28", .text = split_text,
+    {.name = "cn.data.mnist",
+     .group = "data",
+     .signature = "cn.data.mnist{ dir=, limit= } -> data",
+     .line = "MNIST: 60,000 + 10,000 handwritten digits, 28 x 28",
+     .text = split_text,
      .options = mnist_sets},
-    {.name = "cn.data.idx", .group = "data",
+    {.name = "cn.data.idx",
+     .group = "data",
      .signature = "cn.data.idx{ train_images=, train_labels=, test_images=, test_labels= } -> data",
-     .line = "images and labels from four IDX files, gzipped or not", .text = split_text,
+     .line = "images and labels from four IDX files, gzipped or not",
+     .text = split_text,
      .options = idx_sets},
-    {.name = "cn.data.cifar10", .group = "data",
+    {.name = "cn.data.cifar10",
+     .group = "data",
      .signature = "cn.data.cifar10{ dir=, limit= } -> data",
-     .line = "CIFAR-10: 50,000 + 10,000 colour images, 32 x 32", .text = split_text,
+     .line = "CIFAR-10: 50,000 + 10,000 colour images, 32 x 32",
+     .text = split_text,
      .options = cifar10_sets},
-    {.name = "cn.data.cifar100", .group = "data",
+    {.name = "cn.data.cifar100",
+     .group = "data",
      .signature = "cn.data.cifar100{ dir=, limit= } -> data",
-     .line = "CIFAR-100: 50,000 + 10,000 colour images, 32 x 32, 100 classes", .text = split_text,
+     .line = "CIFAR-100: 50,000 + 10,000 colour images, 32 x 32, 100 classes",
+     .text = split_text,
      .options = cifar100_sets},
-    {.name = "cn.data.spirals", .group = "data", .signature = "cn.data.spirals{ ... } -> data",
+    {.name = "cn.data.spirals",
+     .group = "data",
+     .signature = "cn.data.spirals{ ... } -> data",
      .line = "points of the plane on spiral arms, one class an arm",
-     .example = "print(cn.data.spirals{}.train)", .options = spirals_sets},
-    {.name = "cn.data.rings", .group = "data", .signature = "cn.data.rings{ ... } -> data",
+     .example = "print(cn.data.spirals{}.train)",
+     .options = spirals_sets},
+    {.name = "cn.data.rings",
+     .group = "data",
+     .signature = "cn.data.rings{ ... } -> data",
      .line = "points of the plane in concentric rings, the middle one a class of its own",
-     .example = "print(cn.data.rings{}.train)", .options = rings_sets},
-    {.name = "cn.data.memory", .group = "data",
+     .example = "print(cn.data.rings{}.train)",
+     .options = rings_sets},
+    {.name = "cn.data.memory",
+     .group = "data",
      .signature = "cn.data.memory{ x=, labels= | targets=, classes=, valid=, test= } -> data",
      .line = "a data set from arrays or tables of numbers",
      .text = "Values are copied as floats and given to nets as they are, without normalisation. "
              "The last `test` samples are the test part, the `valid` before them the validation "
              "part. Refused: labels that are no whole numbers from 0, counts that do not match, "
              "values that are not finite.",
-     .example = "d = cn.data.memory{ x = { {0, 1}, {1, 0}, {1, 1} }, labels = {0, 1, 1}, test = 1 }\n"
-                "assert(#d.test == 1 and d.classes == 2)",
-     .arguments = memory_arguments, .options = memory_sets},
+     .example =
+         "d = cn.data.memory{ x = { {0, 1}, {1, 0}, {1, 1} }, labels = {0, 1, 1}, test = 1 }\n"
+         "assert(#d.test == 1 and d.classes == 2)",
+     .arguments = memory_arguments,
+     .options = memory_sets},
 };
 
-static const luaL_Reg data_getters[] = {
-    {"train", get_train},   {"valid", get_valid},   {"test", get_test},     {"name", get_name},
-    {"shape", get_shape},   {"classes", get_classes}, {"outputs", get_outputs},
-    {"config", get_config}, {"digest", get_digest}, {"class_names", get_class_names},
-    {NULL, NULL}};
-static const luaL_Reg data_meta[] = {{"__gc", data_collect},
-                                     {"__close", data_close},
-                                     {"__tostring", data_tostring},
-                                     {NULL, NULL}};
+static const luaL_Reg data_getters[] = {{"train", get_train},
+                                        {"valid", get_valid},
+                                        {"test", get_test},
+                                        {"name", get_name},
+                                        {"shape", get_shape},
+                                        {"classes", get_classes},
+                                        {"outputs", get_outputs},
+                                        {"config", get_config},
+                                        {"digest", get_digest},
+                                        {"class_names", get_class_names},
+                                        {NULL, NULL}};
+static const luaL_Reg data_meta[] = {
+    {"__gc", data_collect}, {"__close", data_close}, {"__tostring", data_tostring}, {NULL, NULL}};
 static const luaL_Reg part_methods[] = {
     {"inputs", part_inputs}, {"labels", part_labels}, {"targets", part_targets}, {NULL, NULL}};
 static const luaL_Reg part_getters[] = {

@@ -19,18 +19,44 @@ static const char *const precision_choices[] = {"own", "f32", "f64", NULL};
 #define FIELD(field) .offset = offsetof(struct how_options, field)
 
 const struct option how_options_table[] = {
-    {.name = "scheme", .kind = OPTION_TEXT, FIELD(scheme), .fallback = "",
+    {.name = "scheme",
+     .kind = OPTION_TEXT,
+     FIELD(scheme),
+     .fallback = "",
      .help = "scheme of every ODE block, see cn.ode.schemes(); absent: as trained"},
-    {.name = "steps", .kind = OPTION_INTEGER, FIELD(steps), .fallback = "0", .least = 1,
-     .most = 1e6, .help = "steps of every ODE block; absent: as trained"},
-    {.name = "edge", .kind = OPTION_CHOICE, FIELD(edge), .fallback = "own", .choices = edge_choices,
+    {.name = "steps",
+     .kind = OPTION_INTEGER,
+     FIELD(steps),
+     .fallback = "0",
+     .least = 1,
+     .most = 1e6,
+     .help = "steps of every ODE block; absent: as trained"},
+    {.name = "edge",
+     .kind = OPTION_CHOICE,
+     FIELD(edge),
+     .fallback = "own",
+     .choices = edge_choices,
      .help = "which cell a stage at the end of a step reads; own: as trained"},
-    {.name = "precision", .kind = OPTION_CHOICE, FIELD(precision), .fallback = "own",
-     .choices = precision_choices, .help = "f32 or f64; own: the net's"},
-    {.name = "first", .kind = OPTION_INTEGER, FIELD(first), .fallback = "1", .least = 1,
-     .most = 1e15, .help = "first sample, counted from 1"},
-    {.name = "count", .kind = OPTION_INTEGER, FIELD(count), .fallback = "0", .least = 1,
-     .most = 1e15, .help = "samples; absent: to the end of the part"},
+    {.name = "precision",
+     .kind = OPTION_CHOICE,
+     FIELD(precision),
+     .fallback = "own",
+     .choices = precision_choices,
+     .help = "f32 or f64; own: the net's"},
+    {.name = "first",
+     .kind = OPTION_INTEGER,
+     FIELD(first),
+     .fallback = "1",
+     .least = 1,
+     .most = 1e15,
+     .help = "first sample, counted from 1"},
+    {.name = "count",
+     .kind = OPTION_INTEGER,
+     FIELD(count),
+     .fallback = "0",
+     .least = 1,
+     .most = 1e15,
+     .help = "samples; absent: to the end of the part"},
 };
 const int how_options_count = sizeof how_options_table / sizeof *how_options_table;
 
@@ -49,8 +75,8 @@ void how_fits(lua_State *L, const char *call, const struct net *net,
               const struct manifestation *how) {
     if (net_ode_count(net) == 0 && (how->scheme || how->steps || how->edge >= 0)) {
         const cJSON *family = cJSON_GetObjectItemCaseSensitive(net->config, "family");
-        bind_refuse(L, "%s: this net (%s) has no ODE block, so it has no scheme, steps or edge", call,
-                    cJSON_IsString(family) ? family->valuestring : "unknown family");
+        bind_refuse(L, "%s: this net (%s) has no ODE block, so it has no scheme, steps or edge",
+                    call, cJSON_IsString(family) ? family->valuestring : "unknown family");
     }
 }
 
@@ -102,8 +128,9 @@ struct net *net_use(lua_State *L, int index, int precision) {
 void net_refuse_training(lua_State *L, const struct net_box *box, const char *verb) {
     const struct job *job = net_training(box);
     if (job) {
-        bind_refuse(L, "cannot %s a net while job \"%s\" is training it; job:wait() or job:stop() "
-                       "and job:wait() first",
+        bind_refuse(L,
+                    "cannot %s a net while job \"%s\" is training it; job:wait() or job:stop() "
+                    "and job:wait() first",
                     verb, job_name(job));
     }
 }

@@ -63,29 +63,21 @@ static int net_tostring(lua_State *L) {
         lua_pushliteral(L, "net (closed)");
         return 1;
     }
-    char line[320], how[160] = "", note[NOTE_SIZE];
-    const struct manifestation trained = net_trained(net);
-    if (net_ode_count(net) > 0) {
-        (void)snprintf(how, sizeof how, "; %s, %d step%s, %s, %d node%s", trained.scheme->name,
-                       trained.steps, trained.steps == 1 ? "" : "s", config_text(net, "basis"),
-                       net_ode_nodes(net, 0), net_ode_nodes(net, 0) == 1 ? "" : "s");
-    }
-    (void)snprintf(line, sizeof line, "net %s: %td parameters, %s%s; %td x %td x %td -> %d%s%s\n",
-                   config_text(net, "family"), net->trainable_len,
-                   precision_names[net->kernels->precision], how, net->input[0], net->input[1],
-                   net->input[2], net->outputs, net_training(box) ? "; in training by job " : "",
-                   net_training(box) ? job_name(box->job) : "");
     const int wanted = net_describe(net, NULL, 0);
-    char *text = bind_memory(L, wanted + 1, 1);
+    char *text = bind_memory(L, wanted + 1, 1), note[NOTE_SIZE];
     net_describe(net, text, (size_t)wanted + 1);
-    lua_pushstring(L, line);
+    for (size_t len = strlen(text); len > 0 && text[len - 1] == '\n'; len--) {
+        text[len - 1] = '\0';
+    }
     lua_pushstring(L, text);
     if (net_misaligned(net, NULL, note, sizeof note)) {
         lua_pushfstring(L, "\nnote: %s", note);
-    } else {
-        lua_pushliteral(L, "");
+        lua_concat(L, 2);
     }
-    lua_concat(L, 3);
+    if (net_training(box)) {
+        lua_pushfstring(L, "\nin training by job \"%s\"", job_name(box->job));
+        lua_concat(L, 2);
+    }
     return 1;
 }
 
@@ -395,8 +387,9 @@ static ptrdiff_t samples_of(lua_State *L, const struct net *net, const struct ar
     if (!fits || x->len == 0) {
         char given[120];
         write_shape(given, sizeof given, x->rank, x->shape);
-        bind_refuse(L, "net:forward: the net reads (count, %td, %td, %td)%s, but the input has the "
-                       "shape (%s)",
+        bind_refuse(L,
+                    "net:forward: the net reads (count, %td, %td, %td)%s, but the input has the "
+                    "shape (%s)",
                     input[0], input[1], input[2], flat ? " or (count, features)" : "", given);
     }
     return x->rank == inner ? 1 : x->shape[0];
@@ -478,13 +471,17 @@ static const struct help_argument part_arguments[] = {
     {"part", "data.train, data.valid or data.test (a data set stands for its test part)"}, {0}};
 
 static const struct help_entry entries[] = {
-    {.name = "net", .group = "nets", .signature = "net.count, net.config, net.scheme, net.steps",
+    {.name = "net",
+     .group = "nets",
+     .signature = "net.count, net.config, net.scheme, net.steps",
      .line = "a net: layers planned from a configuration, and its weights",
-     .text = "Fields: count (trainable parameters), config (every option resolved), family, "
-             "scheme and steps (as trained; nil without ODE blocks), nodes, precision, input "
-             "{ channels, height, width }, outputs, note (when steps do not align with the nodes). "
-             "While a job trains a net, its methods work on a snapshot of the last finished batch."},
-    {.name = "cn.net.continuous", .group = "nets",
+     .text =
+         "Fields: count (trainable parameters), config (every option resolved), family, "
+         "scheme and steps (as trained; nil without ODE blocks), nodes, precision, input "
+         "{ channels, height, width }, outputs, note (when steps do not align with the nodes). "
+         "While a job trains a net, its methods work on a snapshot of the last finished batch."},
+    {.name = "cn.net.continuous",
+     .group = "nets",
      .signature = "cn.net.continuous{ input={C,H,W}, classes=, width=, scheme=, steps=, nodes= } "
                   "-> net",
      .line = "a continuous-in-depth net: ODE blocks of convolutions, stitched together",
@@ -493,61 +490,92 @@ static const struct help_entry entries[] = {
              "al. 2020). Everything impossible is refused here: shapes that cannot fit, unknown "
              "schemes. Steps that do not align with the nodes are noted, not refused.",
      .options = continuous_sets},
-    {.name = "cn.net.residual", .group = "nets",
+    {.name = "cn.net.residual",
+     .group = "nets",
      .signature = "cn.net.residual{ input={C,H,W}, classes=, width=, ... } -> net",
-     .line = "the plain residual net built of the same units", .options = residual_sets},
-    {.name = "cn.net.mlp", .group = "nets", .signature = "cn.net.mlp{ ... } -> net",
-     .line = "dense layers, and an ODE block of dense layers between them", .options = mlp_sets},
-    {.name = "cn.load", .group = "nets", .signature = "cn.load(path) -> net",
+     .line = "the plain residual net built of the same units",
+     .options = residual_sets},
+    {.name = "cn.net.mlp",
+     .group = "nets",
+     .signature = "cn.net.mlp{ ... } -> net",
+     .line = "dense layers, and an ODE block of dense layers between them",
+     .options = mlp_sets},
+    {.name = "cn.load",
+     .group = "nets",
+     .signature = "cn.load(path) -> net",
      .line = "reads a net that was saved, with its configuration",
      .text = "A loaded net predicts the same bits. Refused with a sentence: a missing, truncated "
              "or foreign file, tensors that do not belong to the configuration."},
-    {.name = "net:save", .group = "nets", .signature = "net:save(path) -> net",
+    {.name = "net:save",
+     .group = "nets",
+     .signature = "net:save(path) -> net",
      .line = "writes weights and configuration as safetensors, whole or not at all"},
-    {.name = "net:evaluate", .group = "nets",
+    {.name = "net:evaluate",
+     .group = "nets",
      .signature = "net:evaluate(part, { scheme=, steps=, precision= }) -> { accuracy=, loss=, "
                   "count=, seconds=, evaluations= }",
      .line = "accuracy (0 to 1) and mean loss on a part of a data set",
      .text = "The same weights can be run under another scheme, number of steps or precision. "
              "seconds is wall time; evaluations counts the vector field per sample. note is set "
              "when steps do not align with the nodes. ^C gives the prompt back.",
-     .arguments = part_arguments, .options = how_sets},
-    {.name = "net:logits", .group = "nets",
+     .arguments = part_arguments,
+     .options = how_sets},
+    {.name = "net:logits",
+     .group = "nets",
      .signature = "net:logits(part, { first=, count=, scheme=, steps=, precision= }) -> array "
                   "(count, outputs)",
-     .line = "the outputs of the net for samples of a part", .arguments = part_arguments,
+     .line = "the outputs of the net for samples of a part",
+     .arguments = part_arguments,
      .options = how_sets},
-    {.name = "net:forward", .group = "nets",
+    {.name = "net:forward",
+     .group = "nets",
      .signature = "net:forward(x, { scheme=, steps=, precision= }) -> array (count, outputs)",
      .line = "the outputs for given inputs, which are not normalised",
      .text = "x is an array or table (count, C, H, W), or one sample (C, H, W); nets of vectors "
              "also read (count, features) and (features). Stored statistics are used.",
      .options = how_sets},
-    {.name = "net:to", .group = "nets", .signature = "net:to(precision) -> net",
+    {.name = "net:to",
+     .group = "nets",
+     .signature = "net:to(precision) -> net",
      .line = "a copy of the net in \"f32\" or \"f64\"",
      .text = "The net itself stays as it is. From f32 to f64 is exact."},
-    {.name = "net:parameters", .group = "nets", .signature = "net:parameters() -> { name = array }",
+    {.name = "net:parameters",
+     .group = "nets",
+     .signature = "net:parameters() -> { name = array }",
      .line = "copies of the trainable parameters, by name"},
-    {.name = "net:statistics", .group = "nets", .signature = "net:statistics() -> { name = array }",
+    {.name = "net:statistics",
+     .group = "nets",
+     .signature = "net:statistics() -> { name = array }",
      .line = "copies of the running statistics of normalisations, by name"},
-    {.name = "net:set", .group = "nets", .signature = "net:set(name, array) -> net",
+    {.name = "net:set",
+     .group = "nets",
+     .signature = "net:set(name, array) -> net",
      .line = "overwrites a parameter or a running statistic",
      .text = "Shapes must be equal. Refused while a job trains the net."},
 };
 
-static const luaL_Reg methods[] = {
-    {"evaluate", net_evaluate}, {"logits", net_logits}, {"forward", net_forward}, {"to", net_to},
-    {"save", net_save}, {"parameters", net_parameters}, {"statistics", net_statistics},
-    {"set", net_set}, {NULL, NULL}};
-static const luaL_Reg getters[] = {
-    {"count", get_count},   {"config", get_config},       {"family", get_family},
-    {"scheme", get_scheme}, {"steps", get_steps},         {"nodes", get_nodes},
-    {"input", get_input},   {"precision", get_precision}, {"outputs", get_outputs},
-    {"note", get_note},     {NULL, NULL}};
-static const luaL_Reg meta[] = {{"__gc", net_collect},
-                                {"__close", net_close},
-                                {"__tostring", net_tostring},
-                                {NULL, NULL}};
+static const luaL_Reg methods[] = {{"evaluate", net_evaluate},
+                                   {"logits", net_logits},
+                                   {"forward", net_forward},
+                                   {"to", net_to},
+                                   {"save", net_save},
+                                   {"parameters", net_parameters},
+                                   {"statistics", net_statistics},
+                                   {"set", net_set},
+                                   {NULL, NULL}};
+static const luaL_Reg getters[] = {{"count", get_count},
+                                   {"config", get_config},
+                                   {"family", get_family},
+                                   {"scheme", get_scheme},
+                                   {"steps", get_steps},
+                                   {"nodes", get_nodes},
+                                   {"input", get_input},
+                                   {"precision", get_precision},
+                                   {"outputs", get_outputs},
+                                   {"note", get_note},
+                                   {NULL, NULL}};
+static const luaL_Reg meta[] = {
+    {"__gc", net_collect}, {"__close", net_close}, {"__tostring", net_tostring}, {NULL, NULL}};
 
 static const struct bind_type type = {net_name, methods, getters, meta, NULL};
 

@@ -116,8 +116,9 @@ static struct rational read_rational(lua_State *L, const char *what) {
             return r;
         }
     }
-    bind_refuse(L, "cn.ode.tableau: %s must be a whole number or a fraction written as text, such "
-                   "as \"1/3\", not %s",
+    bind_refuse(L,
+                "cn.ode.tableau: %s must be a whole number or a fraction written as text, such "
+                "as \"1/3\", not %s",
                 what, luaL_tolstring(L, -1, NULL));
 }
 
@@ -172,8 +173,9 @@ static int tableau_make(lua_State *L) {
     read_list(L, "b", t->stages, t->b);
     lua_getfield(L, 1, "a");
     if (lua_type(L, -1) != LUA_TTABLE || lua_rawlen(L, -1) != stages) {
-        bind_refuse(L, "cn.ode.tableau: a must be a list of %d rows, the first one empty: "
-                       "a = { {}, {\"1/2\"} }",
+        bind_refuse(L,
+                    "cn.ode.tableau: a must be a list of %d rows, the first one empty: "
+                    "a = { {}, {\"1/2\"} }",
                     t->stages);
     }
     for (int i = 0; i < t->stages; i++) {
@@ -295,21 +297,33 @@ struct solve_options {
 };
 
 static const struct option solve_options_table[] = {
-    {.name = "t0", .kind = OPTION_NUMBER, .offset = offsetof(struct solve_options, t0),
-     .fallback = "0", .help = "time at which y = y0"},
-    {.name = "t1", .kind = OPTION_NUMBER, .offset = offsetof(struct solve_options, t1),
+    {.name = "t0",
+     .kind = OPTION_NUMBER,
+     .offset = offsetof(struct solve_options, t0),
+     .fallback = "0",
+     .help = "time at which y = y0"},
+    {.name = "t1",
+     .kind = OPTION_NUMBER,
+     .offset = offsetof(struct solve_options, t1),
      .help = "time to end at, another than t0; may lie before it"},
-    {.name = "steps", .kind = OPTION_INTEGER, .offset = offsetof(struct solve_options, steps),
-     .least = 1, .most = 1e12, .help = "number of equal steps from t0 to t1"},
-    {.name = "save_at", .kind = OPTION_JSON, .offset = offsetof(struct solve_options, save_at),
-     .fallback = "", .help = "rising times on the grid of steps; absent: t0 and every step"},
+    {.name = "steps",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct solve_options, steps),
+     .least = 1,
+     .most = 1e12,
+     .help = "number of equal steps from t0 to t1"},
+    {.name = "save_at",
+     .kind = OPTION_JSON,
+     .offset = offsetof(struct solve_options, save_at),
+     .fallback = "",
+     .help = "rising times on the grid of steps; absent: t0 and every step"},
 };
 enum { SOLVE_OPTIONS = sizeof solve_options_table / sizeof *solve_options_table };
 
 struct solve {
     const struct tableau *scheme;
     struct solve_options options;
-    ptrdiff_t n; /* length of y */
+    ptrdiff_t n;           /* length of y */
     double *y, *stage, *k; /* n, n, (stages, n) */
     ptrdiff_t saves;       /* entries of `at`; 0: every step */
     ptrdiff_t *at;         /* step numbers, rising */
@@ -358,7 +372,11 @@ static void evaluate_field(lua_State *L, struct solve *s, double t, const double
 static void take_step(lua_State *L, struct solve *s, ptrdiff_t step) {
     const struct tableau *t = s->scheme;
     const double h = (s->options.t1 - s->options.t0) / (double)s->options.steps;
-    for (int i = 0; i < t->stages; i++) {
+    const bool reuse = t->fsal && step > 0; /* the last slope of the step before is the first */
+    if (reuse) {
+        memcpy(s->k, s->k + (t->stages - 1) * s->n, (size_t)s->n * sizeof(double));
+    }
+    for (int i = reuse ? 1 : 0; i < t->stages; i++) {
         for (ptrdiff_t e = 0; e < s->n; e++) {
             double sum = 0;
             for (int j = 0; j < i; j++) {
@@ -407,8 +425,9 @@ static void read_saves(lua_State *L, struct solve *s) {
         }
         ptrdiff_t step = (ptrdiff_t)nearest;
         if (s->saves > 0 && step <= s->at[s->saves - 1]) {
-            bind_refuse(L, "cn.ode.solve: save_at must go from t0 towards t1, but entry %td does "
-                           "not come behind entry %td",
+            bind_refuse(L,
+                        "cn.ode.solve: save_at must go from t0 towards t1, but entry %td does "
+                        "not come behind entry %td",
                         s->saves + 1, s->saves);
         }
         s->at[s->saves++] = step;
@@ -526,7 +545,8 @@ static const struct help_argument solve_arguments[] = {
     {0}};
 
 static const struct help_entry entries[] = {
-    {.name = "cn.ode.solve", .group = "ode",
+    {.name = "cn.ode.solve",
+     .group = "ode",
      .signature = "cn.ode.solve{ f=, y0=, t0=, t1=, scheme=, steps= } -> { t=, y=, evaluations= }",
      .line = "solves y' = f(t, y) for a field written in Lua, in equal steps",
      .text = "t is the list of saved times, y the list of states (n numbers each), evaluations how "
@@ -537,19 +557,25 @@ static const struct help_entry entries[] = {
      .example = "s = cn.ode.solve{ f = function(t, y, dy) dy[1] = -y[1] end,\n"
                 "                  y0 = {1}, t1 = 1, steps = 10 }\n"
                 "print(s.t[11], s.y[11][1])\nassert(math.abs(s.y[11][1] - math.exp(-1)) < 1e-6)",
-     .arguments = solve_arguments, .options = solve_sets},
-    {.name = "cn.ode.schemes", .group = "ode", .signature = "cn.ode.schemes() -> { name, ... }",
+     .arguments = solve_arguments,
+     .options = solve_sets},
+    {.name = "cn.ode.schemes",
+     .group = "ode",
+     .signature = "cn.ode.schemes() -> { name, ... }",
      .line = "the names of all schemes; prints itself with orders and sources",
      .example = "print(cn.ode.schemes())\nassert(cn.ode.schemes()[1] == \"euler\")"},
-    {.name = "cn.ode.tableau", .group = "ode",
+    {.name = "cn.ode.tableau",
+     .group = "ode",
      .signature = "cn.ode.tableau(name) or cn.ode.tableau{ name=, a=, b= } -> tableau",
      .line = "a Runge-Kutta scheme as an object that prints its Butcher tableau",
-     .text = "Fields: name, source, stages, order, fsal, a, b, c. Order and abscissae are computed "
-             "from the coefficients in exact rationals. A scheme of your own is given by its rows: "
-             "a = { {}, {\"1/2\"} }, b = { 0, 1 }; coefficients are whole numbers, texts \"p/q\", or "
-             "floats that are fractions over a power of two. With a name it is registered, and "
-             "every scheme option takes that name from then on; without, it can be given to "
-             "cn.ode.solve as scheme. Refused: a name that is taken, rows of the wrong length, weights that do not add up to one.",
+     .text =
+         "Fields: name, source, stages, order, fsal, a, b, c. Order and abscissae are computed "
+         "from the coefficients in exact rationals. A scheme of your own is given by its rows: "
+         "a = { {}, {\"1/2\"} }, b = { 0, 1 }; coefficients are whole numbers, texts \"p/q\", or "
+         "floats that are fractions over a power of two. With a name it is registered, and "
+         "every scheme option takes that name from then on; without, it can be given to "
+         "cn.ode.solve as scheme. Refused: a name that is taken, rows of the wrong length, weights "
+         "that do not add up to one.",
      .example = "print(cn.ode.tableau \"rk4\")\n"
                 "r = cn.ode.tableau{ name = \"ralston\", a = { {}, {\"2/3\"} }, "
                 "b = {\"1/4\", \"3/4\"} }\nassert(r.order == 2)"},
@@ -561,9 +587,9 @@ static int box_close(lua_State *L) {
 }
 
 static const luaL_Reg getters[] = {
-    {"name", get_name}, {"source", get_source}, {"stages", get_stages}, {"order", get_order},
-    {"fsal", get_fsal}, {"a", get_a},           {"b", get_b},           {"c", get_c},
-    {NULL, NULL}};
+    {"name", get_name},   {"source", get_source}, {"stages", get_stages},
+    {"order", get_order}, {"fsal", get_fsal},     {"a", get_a},
+    {"b", get_b},         {"c", get_c},           {NULL, NULL}};
 static const luaL_Reg meta[] = {
     {"__tostring", tableau_tostring}, {"__close", box_close}, {NULL, NULL}};
 static const luaL_Reg functions[] = {

@@ -8,14 +8,13 @@
 #include "lua/bind.h"
 #include "lua/help.h"
 #include "lua/interrupt.h"
+#include "lua/study_grid.h"
 #include "nets/net.h"
 #include "run/job.h"
 #include "study/gradient_check.h"
 #include "study/sweep.h"
 
 static const char checked_name[] = "continuo.gradient_check";
-
-enum { SCHEMES_MAX = 32, STEPS_MAX = 64, STEPS_MOST = 1000000 };
 
 /* ---- sweep: options ------------------------------------------------------------------------ */
 
@@ -29,108 +28,57 @@ static const char *const edge_choices[] = {"own", "open", "closed", NULL};
 static const char *const precision_choices[] = {"own", "f32", "f64", NULL};
 
 static const struct option sweep_options_table[] = {
-    {.name = "schemes", .kind = OPTION_JSON, .offset = offsetof(struct study_options, schemes),
-     .fallback = "", .help = "list of schemes; absent: euler, midpoint, rk4 and the trained one"},
-    {.name = "steps", .kind = OPTION_JSON, .offset = offsetof(struct study_options, steps),
-     .fallback = "", .help = "list of numbers of steps; absent: 1, 2, 4, 8, 16 and the trained one"},
-    {.name = "samples", .kind = OPTION_INTEGER, .offset = offsetof(struct study_options, samples),
-     .fallback = "0", .least = 1, .most = 1e15,
+    {.name = "schemes",
+     .kind = OPTION_JSON,
+     .offset = offsetof(struct study_options, schemes),
+     .fallback = "",
+     .help = "list of schemes; absent: euler, midpoint, rk4 and the trained one"},
+    {.name = "steps",
+     .kind = OPTION_JSON,
+     .offset = offsetof(struct study_options, steps),
+     .fallback = "",
+     .help = "list of numbers of steps; absent: 1, 2, 4, 8, 16 and the trained one"},
+    {.name = "samples",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct study_options, samples),
+     .fallback = "0",
+     .least = 1,
+     .most = 1e15,
      .help = "the first so many samples of the part; absent: all"},
-    {.name = "edge", .kind = OPTION_CHOICE, .offset = offsetof(struct study_options, edge),
-     .fallback = "own", .choices = edge_choices,
+    {.name = "edge",
+     .kind = OPTION_CHOICE,
+     .offset = offsetof(struct study_options, edge),
+     .fallback = "own",
+     .choices = edge_choices,
      .help = "which cell a stage at the end of a step reads; own: as trained"},
-    {.name = "precision", .kind = OPTION_CHOICE, .offset = offsetof(struct study_options, precision),
-     .fallback = "own", .choices = precision_choices, .help = "f32 or f64; own: the net's"},
+    {.name = "precision",
+     .kind = OPTION_CHOICE,
+     .offset = offsetof(struct study_options, precision),
+     .fallback = "own",
+     .choices = precision_choices,
+     .help = "f32 or f64; own: the net's"},
 };
 enum { SWEEP_OPTIONS = sizeof sweep_options_table / sizeof *sweep_options_table };
 
-struct grid {
-    int scheme_count, step_count;
-    const struct tableau *schemes[SCHEMES_MAX];
-    int steps[STEPS_MAX];
-};
-
-static void add_scheme(struct grid *grid, const struct tableau *scheme) {
-    for (int i = 0; i < grid->scheme_count; i++) {
-        if (grid->schemes[i] == scheme) {
-            return;
-        }
-    }
-    grid->schemes[grid->scheme_count++] = scheme;
-}
-
-/* Keeps the numbers rising. */
-static void add_steps(struct grid *grid, int steps) {
-    int at = 0;
-    while (at < grid->step_count && grid->steps[at] < steps) {
-        at++;
-    }
-    if (at < grid->step_count && grid->steps[at] == steps) {
-        return;
-    }
-    memmove(&grid->steps[at + 1], &grid->steps[at],
-            (size_t)(grid->step_count - at) * sizeof grid->steps[0]);
-    grid->steps[at] = steps;
-    grid->step_count++;
-}
-
-static int list_length(lua_State *L, const cJSON *list, const char *call, const char *name,
-                       int most, const char *example) {
-    const int count = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
-    if (count < 1 || count > most) {
-        bind_refuse(L, "%s: \"%s\" must be a list of 1 to %d entries, such as %s", call, name, most,
-                    example);
-    }
-    return count;
-}
-
-static void read_schemes(lua_State *L, const char *call, const cJSON *list, struct grid *grid) {
-    struct error error;
-    list_length(L, list, call, "schemes", SCHEMES_MAX, "{ \"euler\", \"rk4\" }");
-    for (const cJSON *item = list->child; item; item = item->next) {
-        if (!cJSON_IsString(item)) {
-            bind_refuse(L, "%s: \"schemes\" must hold names of schemes (see cn.ode.schemes())", call);
-        }
-        const struct tableau *scheme = tableau_find(item->valuestring, &error);
-        if (!scheme) {
-            bind_refuse(L, "%s: %s", call, error.text);
-        }
-        add_scheme(grid, scheme);
-    }
-}
-
-static void read_steps(lua_State *L, const char *call, const cJSON *list, struct grid *grid) {
-    const int count = list_length(L, list, call, "steps", STEPS_MAX, "{ 1, 2, 4, 8 }");
-    for (int i = 0; i < count; i++) {
-        const cJSON *item = cJSON_GetArrayItem(list, i);
-        const double steps = cJSON_IsNumber(item) ? item->valuedouble : 0;
-        if (!(steps >= 1 && steps <= STEPS_MOST && steps == floor(steps))) {
-            bind_refuse(L, "%s: entry %d of \"steps\" is %g; steps are whole numbers from 1 to %d",
-                        call, i + 1, steps, (int)STEPS_MOST);
-        }
-        add_steps(grid, (int)steps);
-    }
-}
-
 static void read_grid(lua_State *L, const char *call, const struct net *net,
-                      const struct study_options *options, struct grid *grid) {
+                      const struct study_options *options, struct study_grid *grid) {
     static const char *const usual[] = {"euler", "midpoint", "rk4"};
     const struct manifestation trained = net_trained(net);
     if (options->schemes) {
-        read_schemes(L, call, options->schemes, grid);
+        study_grid_read_schemes(L, call, options->schemes, grid);
     } else {
         for (int i = 0; i < 3; i++) {
-            add_scheme(grid, tableau_find(usual[i], NULL));
+            study_grid_add_scheme(grid, tableau_find(usual[i], NULL));
         }
-        add_scheme(grid, trained.scheme);
+        study_grid_add_scheme(grid, trained.scheme);
     }
     if (options->steps) {
-        read_steps(L, call, options->steps, grid);
+        study_grid_read_steps(L, call, options->steps, grid);
     } else {
         for (int steps = 1; steps <= 16; steps *= 2) {
-            add_steps(grid, steps);
+            study_grid_add_steps(grid, steps);
         }
-        add_steps(grid, trained.steps);
+        study_grid_add_steps(grid, trained.steps);
     }
 }
 
@@ -174,7 +122,7 @@ static void cell_text(const struct sweep_cell *cell, bool classes, bool trained,
 }
 
 /* Pushes the table as text. */
-static void push_text(lua_State *L, const struct grid *grid, const struct sweep_cell *cells,
+static void push_text(lua_State *L, const struct study_grid *grid, const struct sweep_cell *cells,
                       const struct part *part, const struct net *net) {
     const struct manifestation trained = net_trained(net);
     const bool classes = part->set->classes > 0;
@@ -222,7 +170,7 @@ static int sweep_tostring(lua_State *L) {
 
 /* Pushes t[scheme][steps] = { accuracy=, ... }; t.trained, t.schemes, t.steps, t.part are behind
  * __index, so that pairs(t) runs over schemes alone. */
-static void push_sweep(lua_State *L, const struct grid *grid, const struct sweep_cell *cells,
+static void push_sweep(lua_State *L, const struct study_grid *grid, const struct sweep_cell *cells,
                        const struct part *part, const struct net *net) {
     const struct manifestation trained = net_trained(net);
     lua_newtable(L);
@@ -273,7 +221,7 @@ static int sweep_call(lua_State *L) {
     static const char call[] = "cn.sweep";
     static const char *const objects[] = {"net", "data", NULL};
     struct study_options options;
-    struct grid grid = {0};
+    struct study_grid grid = {0};
     struct error error;
     lua_settop(L, 1);
     bind_table(L, 1, call);
@@ -293,8 +241,7 @@ static int sweep_call(lua_State *L) {
     struct how_options range = {.first = 1, .count = options.samples};
     how_range(L, call, part, &range);
     read_grid(L, call, box->net, &options, &grid);
-    struct sweep_cell *cells =
-        bind_memory(L, grid.scheme_count * grid.step_count, sizeof *cells);
+    struct sweep_cell *cells = bind_memory(L, grid.scheme_count * grid.step_count, sizeof *cells);
     struct pool *pool = bind_pool(L);
     struct net *net = net_use(L, 2, options.precision - 1);
     const struct sweep_options plan = {.scheme_count = grid.scheme_count,
@@ -326,20 +273,50 @@ struct check_options {
 };
 
 static const struct option check_options_table[] = {
-    {.name = "batch", .kind = OPTION_INTEGER, .offset = offsetof(struct check_options, batch),
-     .fallback = "3", .least = 1, .most = 4096, .help = "samples of the random batch"},
-    {.name = "entries", .kind = OPTION_INTEGER, .offset = offsetof(struct check_options, entries),
-     .fallback = "5", .least = 1, .most = 1e9, .help = "entries checked of each parameter, at most"},
-    {.name = "training", .kind = OPTION_BOOLEAN, .offset = offsetof(struct check_options, training),
-     .fallback = "true", .help = "normalise by statistics of the batch; false: by stored ones"},
-    {.name = "scheme", .kind = OPTION_TEXT, .offset = offsetof(struct check_options, scheme),
-     .fallback = "", .help = "scheme of every ODE block; absent: as configured"},
-    {.name = "steps", .kind = OPTION_INTEGER, .offset = offsetof(struct check_options, steps),
-     .fallback = "0", .least = 1, .most = 1e6, .help = "steps of every ODE block"},
-    {.name = "edge", .kind = OPTION_CHOICE, .offset = offsetof(struct check_options, edge),
-     .fallback = "own", .choices = edge_choices, .help = "own: as configured"},
-    {.name = "seed", .kind = OPTION_INTEGER, .offset = offsetof(struct check_options, seed),
-     .fallback = "1", .least = 0, .most = 9007199254740992.0, .help = "of batch and entries"},
+    {.name = "batch",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct check_options, batch),
+     .fallback = "3",
+     .least = 1,
+     .most = 4096,
+     .help = "samples of the random batch"},
+    {.name = "entries",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct check_options, entries),
+     .fallback = "5",
+     .least = 1,
+     .most = 1e9,
+     .help = "entries checked of each parameter, at most"},
+    {.name = "training",
+     .kind = OPTION_BOOLEAN,
+     .offset = offsetof(struct check_options, training),
+     .fallback = "true",
+     .help = "normalise by statistics of the batch; false: by stored ones"},
+    {.name = "scheme",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct check_options, scheme),
+     .fallback = "",
+     .help = "scheme of every ODE block; absent: as configured"},
+    {.name = "steps",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct check_options, steps),
+     .fallback = "0",
+     .least = 1,
+     .most = 1e6,
+     .help = "steps of every ODE block"},
+    {.name = "edge",
+     .kind = OPTION_CHOICE,
+     .offset = offsetof(struct check_options, edge),
+     .fallback = "own",
+     .choices = edge_choices,
+     .help = "own: as configured"},
+    {.name = "seed",
+     .kind = OPTION_INTEGER,
+     .offset = offsetof(struct check_options, seed),
+     .fallback = "1",
+     .least = 0,
+     .most = 9007199254740992.0,
+     .help = "of batch and entries"},
 };
 enum { CHECK_OPTIONS = sizeof check_options_table / sizeof *check_options_table };
 
@@ -385,12 +362,14 @@ static void push_checked(lua_State *L, const struct gradient_row *rows, int coun
         const struct {
             const char *name;
             double value;
-        } numbers[] = {{"error", row->worst}, {"exact", row->exact},
-                       {"difference", row->difference}};
+        } numbers[] = {
+            {"error", row->worst}, {"exact", row->exact}, {"difference", row->difference}};
         const struct {
             const char *name;
             ptrdiff_t value;
-        } counts[] = {{"len", row->len}, {"checked", row->checked}, {"kinks", row->kinks},
+        } counts[] = {{"len", row->len},
+                      {"checked", row->checked},
+                      {"kinks", row->kinks},
                       {"entry", row->entry + 1}};
         lua_createtable(L, 0, 8);
         lua_pushstring(L, row->name);
@@ -468,7 +447,8 @@ static const struct help_argument sweep_arguments[] = {
 static const struct help_argument check_arguments[] = {{"net", "the net to check (required)"}, {0}};
 
 static const struct help_entry entries[] = {
-    {.name = "cn.sweep", .group = "study",
+    {.name = "cn.sweep",
+     .group = "study",
      .signature = "cn.sweep{ net=, data=, schemes={..}, steps={..}, samples= } -> t",
      .line = "the accuracy of the same weights under other schemes and numbers of steps",
      .text = "t[scheme][steps] is what net:evaluate gives (accuracy 0 to 1, loss, count, seconds, "
@@ -481,8 +461,10 @@ static const struct help_entry entries[] = {
      .example = "t = cn.sweep{ net = cn.net.mlp{ input = {2}, outputs = 2 },\n"
                 "              data = cn.data.spirals{}.valid, steps = {1, 2} }\n"
                 "print(t, t.rk4[2].accuracy)",
-     .arguments = sweep_arguments, .options = sweep_sets},
-    {.name = "cn.gradient_check", .group = "study",
+     .arguments = sweep_arguments,
+     .options = sweep_sets},
+    {.name = "cn.gradient_check",
+     .group = "study",
      .signature = "cn.gradient_check{ net=, entries=, batch= } -> rows",
      .line = "the exact gradient against central differences, parameter by parameter",
      .text = "Works on a copy in f64. rows[i] has name, len, checked, kinks, error (the largest "
@@ -490,7 +472,8 @@ static const struct help_entry entries[] = {
              "Entries at a kink of relu are counted, not compared. Expect 1e-6 or less.",
      .example = "rows = cn.gradient_check{ net = cn.net.mlp{ input = {2}, outputs = 2 } }\n"
                 "print(rows)\nassert(rows.worst < 1e-5)",
-     .arguments = check_arguments, .options = check_sets},
+     .arguments = check_arguments,
+     .options = check_sets},
 };
 
 void bind_study_open(lua_State *L) {

@@ -190,7 +190,7 @@ static void settle(lua_State *L, const struct job *job, bool paused) {
 static int job_call_wait(lua_State *L) {
     struct job_box *box = job_check(L, 1);
     struct error error;
-    if (!job_is_over(box->job) && (box->pausing || job_state(box->job) == JOB_PAUSED)) {
+    if (box->pausing && job_state(box->job) == JOB_PAUSED) {
         bind_refuse(L, "job:wait: job \"%s\" is paused and would never end; job:resume() first",
                     job_name(box->job));
     }
@@ -458,17 +458,47 @@ static int schedule_call(lua_State *L) {
     return push_spec(L, kind->options, kind->option_count, "schedule", kind->name);
 }
 
-static int spec_tostring(lua_State *L) {
-    struct error error;
-    luaL_checktype(L, 1, LUA_TTABLE);
-    struct bind_box *box = bind_box(L, cJSON_free);
-    cJSON *json = json_from_lua(L, 1, "the specification", NULL, &error);
-    if (!json) {
-        bind_raise(L, &error);
+/* Adds a value as Lua would write it; specifications hold numbers, truths and lists of numbers. */
+static void add_value(luaL_Buffer *buffer, const cJSON *value) {
+    char text[64];
+    if (cJSON_IsArray(value)) {
+        luaL_addstring(buffer, "{");
+        for (const cJSON *item = value->child; item; item = item->next) {
+            add_value(buffer, item);
+            luaL_addstring(buffer, item->next ? ", " : "");
+        }
+        luaL_addstring(buffer, "}");
+    } else if (cJSON_IsNumber(value)) {
+        (void)snprintf(text, sizeof text, "%.9g", value->valuedouble);
+        luaL_addstring(buffer, text);
+    } else {
+        luaL_addstring(buffer, cJSON_IsString(value) ? value->valuestring
+                               : cJSON_IsTrue(value) ? "true"
+                                                     : "false");
     }
-    box->pointer = cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
-    lua_pushstring(L, box->pointer ? box->pointer : "{}");
+}
+
+/* "sgd{ lr = 0.1, momentum = 0.9 }". */
+static int spec_tostring(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    const cJSON *json = bind_json(L, 1, "the specification", NULL);
+    const cJSON *kind = cJSON_GetObjectItemCaseSensitive(json, "kind");
+    bool any = false;
+    luaL_Buffer buffer;
+    luaL_buffinit(L, &buffer);
+    luaL_addstring(&buffer, cJSON_IsString(kind) ? kind->valuestring : "?");
+    luaL_addstring(&buffer, "{");
+    for (const cJSON *item = json->child; item; item = item->next) {
+        if (item != kind) {
+            luaL_addstring(&buffer, any ? ", " : " ");
+            luaL_addstring(&buffer, item->string);
+            luaL_addstring(&buffer, " = ");
+            add_value(&buffer, item);
+            any = true;
+        }
+    }
+    luaL_addstring(&buffer, any ? " }" : "}");
+    luaL_pushresult(&buffer);
     return 1;
 }
 
@@ -504,7 +534,8 @@ static const struct help_argument train_arguments[] = {
     {"net", "the net to train (required)"}, {"data", "the data set (required)"}, {0}};
 
 static const struct help_entry entries[] = {
-    {.name = "cn.train", .group = "train",
+    {.name = "cn.train",
+     .group = "train",
      .signature = "cn.train{ net=, data=, epochs=, batch=, optimizer=, schedule=, probe=, seed=, "
                   "name= } -> job",
      .line = "starts training in the background",
@@ -521,10 +552,16 @@ static const struct help_entry entries[] = {
                 "                data = cn.data.spirals{}, epochs = 1, name = \"example\",\n"
                 "                runs = os.getenv \"TMPDIR\" or \"/tmp\" }:wait()\n"
                 "print(job, job.history)\nassert(job.state == \"done\")",
-     .arguments = train_arguments, .options = train_sets},
-    {.name = "cn.jobs", .group = "train", .signature = "cn.jobs() -> { job, ... }",
-     .line = "the jobs that are not over, in order of start", .example = "assert(#cn.jobs() == 0)"},
-    {.name = "job", .group = "train", .signature = "job.state, job.history, job.path, ...",
+     .arguments = train_arguments,
+     .options = train_sets},
+    {.name = "cn.jobs",
+     .group = "train",
+     .signature = "cn.jobs() -> { job, ... }",
+     .line = "the jobs that are not over, in order of start",
+     .example = "assert(#cn.jobs() == 0)"},
+    {.name = "job",
+     .group = "train",
+     .signature = "job.state, job.history, job.path, ...",
      .line = "a training in the background",
      .text = "Fields: state (queued, running, paused, done, stopped, failed, diverged), message "
              "(why it ended), path (its run folder), name, history, seconds (of the run, pauses "
@@ -532,41 +569,63 @@ static const struct help_entry entries[] = {
              "epoch, seconds, loss, rate, grad_norm, images_per_second; history.evals and "
              "history.probes are lists with accuracy, count, part, scheme and steps. A job that "
              "runs goes on when no variable holds it."},
-    {.name = "job:wait", .group = "train", .signature = "job:wait() -> job",
+    {.name = "job:wait",
+     .group = "train",
+     .signature = "job:wait() -> job",
      .line = "waits until the job is over",
      .text = "^C pauses the job at its next batch, weights intact, and gives the prompt back; "
              "job:resume() goes on. Refused for a paused job, which would never end."},
-    {.name = "job:pause", .group = "train", .signature = "job:pause() -> job",
+    {.name = "job:pause",
+     .group = "train",
+     .signature = "job:pause() -> job",
      .line = "pauses at the next batch, and returns when it has",
      .text = "A checkpoint is written. A job that has not begun stays queued."},
-    {.name = "job:resume", .group = "train", .signature = "job:resume() -> job",
+    {.name = "job:resume",
+     .group = "train",
+     .signature = "job:resume() -> job",
      .line = "lets a paused job go on"},
-    {.name = "job:stop", .group = "train", .signature = "job:stop() -> job",
+    {.name = "job:stop",
+     .group = "train",
+     .signature = "job:stop() -> job",
      .line = "ends the job at the next batch, weights kept, final checkpoint written"},
-    {.name = "cn.optim.sgd", .group = "train",
+    {.name = "cn.optim.sgd",
+     .group = "train",
      .signature = "cn.optim.sgd{ lr=, momentum=, weight_decay=, nesterov= }",
      .line = "stochastic gradient descent with momentum",
      .text = "As in PyTorch: g + weight_decay w into the velocity, w - rate v.",
      .example = "o = cn.optim.sgd{ lr = 0.1, momentum = 0.9 }\nassert(o.kind == \"sgd\")",
      .options = sgd_sets},
-    {.name = "cn.optim.adam", .group = "train", .signature = "cn.optim.adam{ lr=, beta1=, beta2= }",
-     .line = "adaptive moments, decay coupled to the gradient", .options = adam_sets},
-    {.name = "cn.optim.adamw", .group = "train",
+    {.name = "cn.optim.adam",
+     .group = "train",
+     .signature = "cn.optim.adam{ lr=, beta1=, beta2= }",
+     .line = "adaptive moments, decay coupled to the gradient",
+     .options = adam_sets},
+    {.name = "cn.optim.adamw",
+     .group = "train",
      .signature = "cn.optim.adamw{ lr=, weight_decay=, ... }",
-     .line = "adaptive moments, decay apart from the gradient", .options = adamw_sets},
-    {.name = "cn.schedule.constant", .group = "train", .signature = "cn.schedule.constant{ warmup= }",
-     .line = "the optimiser's rate throughout", .options = constant_sets},
-    {.name = "cn.schedule.step", .group = "train",
+     .line = "adaptive moments, decay apart from the gradient",
+     .options = adamw_sets},
+    {.name = "cn.schedule.constant",
+     .group = "train",
+     .signature = "cn.schedule.constant{ warmup= }",
+     .line = "the optimiser's rate throughout",
+     .options = constant_sets},
+    {.name = "cn.schedule.step",
+     .group = "train",
      .signature = "cn.schedule.step{ at={ epoch, ... }, factor= }",
      .line = "the rate drops by a factor at given epochs",
      .example = "s = cn.schedule.step{ at = {2}, factor = 0.1 }\nassert(s.at[1] == 2)",
      .options = step_sets},
-    {.name = "cn.schedule.cosine", .group = "train",
+    {.name = "cn.schedule.cosine",
+     .group = "train",
      .signature = "cn.schedule.cosine{ warmup=, floor= }",
-     .line = "half a cosine from the optimiser's rate down to a floor", .options = cosine_sets},
-    {.name = "cn.schedule.one_cycle", .group = "train",
+     .line = "half a cosine from the optimiser's rate down to a floor",
+     .options = cosine_sets},
+    {.name = "cn.schedule.one_cycle",
+     .group = "train",
      .signature = "cn.schedule.one_cycle{ peak=, warmup= }",
-     .line = "up to a peak, then down to nearly nothing", .options = one_cycle_sets},
+     .line = "up to a peak, then down to nearly nothing",
+     .options = one_cycle_sets},
 };
 
 static const luaL_Reg methods[] = {{"wait", job_call_wait},
@@ -584,10 +643,8 @@ static const luaL_Reg getters[] = {{"state", get_state},
                                    {"net", get_net},
                                    {"data", get_data},
                                    {NULL, NULL}};
-static const luaL_Reg meta[] = {{"__gc", job_collect},
-                                {"__close", job_close},
-                                {"__tostring", job_tostring},
-                                {NULL, NULL}};
+static const luaL_Reg meta[] = {
+    {"__gc", job_collect}, {"__close", job_close}, {"__tostring", job_tostring}, {NULL, NULL}};
 
 static const struct bind_type type = {job_name_, methods, getters, meta, NULL};
 

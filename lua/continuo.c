@@ -5,12 +5,17 @@
 #include "lua/interrupt.h"
 
 static const struct help_entry entries[] = {
-    {.name = "cn.threads", .group = "study", .signature = "cn.threads([n]) -> n",
+    {.name = "cn.threads",
+     .group = "study",
+     .signature = "cn.threads([n]) -> n",
      .line = "how many threads evaluations, studies and new jobs use",
      .text = "n from 1 to 256; without n the number is only told. By default one for each core. "
              "Results are the same bits for any number. Jobs that have started keep theirs.",
      .example = "n = cn.threads()\nassert(cn.threads(1) == 1)\ncn.threads(n)"},
-    {.name = "cn.version", .group = "study", .signature = "cn.version", .line = "the version, a text"},
+    {.name = "cn.version",
+     .group = "study",
+     .signature = "cn.version",
+     .line = "the version, a text"},
 };
 
 __attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {

@@ -13,8 +13,8 @@ static const double json_integer_max = 9007199254740992.0; /* 2^53 */
 
 struct link {
     const struct link *parent;
-    const void *table;   /* whose entry this is */
-    const char *name;    /* NULL: a position */
+    const void *table; /* whose entry this is */
+    const char *name;  /* NULL: a position */
     lua_Integer position;
     int depth;
 };

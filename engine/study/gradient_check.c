@@ -12,10 +12,10 @@ struct check {
     const struct gradient_options *options;
     struct net *net; /* a copy, in f64 */
     struct pass *pass;
-    double *x;       /* (batch, C, H, W) */
-    double *r;       /* (batch, outputs) */
+    double *x; /* (batch, C, H, W) */
+    double *r; /* (batch, outputs) */
     ptrdiff_t outputs_len;
-    double f;        /* r . y, undisturbed */
+    double f; /* r . y, undisturbed */
 };
 
 int gradient_rows(const struct net *net) {
@@ -103,8 +103,8 @@ static void check_parameter(struct check *check, const struct parameter *paramet
     for (ptrdiff_t n = 0; n < wanted && !(options->stop && *options->stop); n++) {
         /* One entry from each of `wanted` equal stretches: spread, and never the same twice. */
         const ptrdiff_t low = parameter->len * n / wanted, high = parameter->len * (n + 1) / wanted;
-        const ptrdiff_t entry = low + (ptrdiff_t)rng_below(options->seed, stream, (uint64_t)n,
-                                                           (uint64_t)(high - low));
+        const ptrdiff_t entry =
+            low + (ptrdiff_t)rng_below(options->seed, stream, (uint64_t)n, (uint64_t)(high - low));
         const double h = cbrt(DBL_EPSILON) * fmax(1, fabs(values[entry]));
         const double noise = DBL_EPSILON * fmax(1, fabs(check->f)) * 8 / h;
         const double up = moved(check, &values[entry], h), down = moved(check, &values[entry], -h);
@@ -114,8 +114,8 @@ static void check_parameter(struct check *check, const struct parameter *paramet
             row->kinks++;
             continue;
         }
-        const double scale = fmax(fmax(fabs(grads[entry]), fabs(difference)),
-                                  fmax(1e-3 * largest, noise * 1e4));
+        const double scale =
+            fmax(fmax(fabs(grads[entry]), fabs(difference)), fmax(1e-3 * largest, noise * 1e4));
         const double error = fabs(grads[entry] - difference) / scale;
         row->checked++;
         if (row->checked == 1 || !(error <= row->worst)) {

@@ -16,9 +16,9 @@
 #include "nets/net.h"
 
 struct gradient_options {
-    ptrdiff_t batch;           /* samples of the random batch, positive */
-    ptrdiff_t entries;         /* checked of each parameter, at most */
-    bool training;             /* with batch statistics (true), or with stored ones */
+    ptrdiff_t batch;   /* samples of the random batch, positive */
+    ptrdiff_t entries; /* checked of each parameter, at most */
+    bool training;     /* with batch statistics (true), or with stored ones */
     struct manifestation how;
     uint64_t seed;
     struct pool *pool;         /* NULL: serial */

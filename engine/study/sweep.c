@@ -12,8 +12,7 @@ int sweep_misaligned(const struct net *net, int steps) {
     return 0;
 }
 
-static bool check(const struct net *net, const struct sweep_options *options,
-                  struct error *error) {
+static bool check(const struct net *net, const struct sweep_options *options, struct error *error) {
     if (net_ode_count(net) == 0) {
         return error_set(error, ERROR_VALUE,
                          "the net has no ODE block, so there is nothing to sweep: schemes and "
