@@ -124,6 +124,28 @@ enum state_load state_load(lua_State *L, const char *text, size_t len, const cha
     return early ? STATE_INCOMPLETE : STATE_REFUSED;
 }
 
+bool state_load_expression(lua_State *L, const char *text, size_t len, const char *name,
+                           bool *incomplete) {
+    lua_pushfstring(L, "=%s", name);
+    lua_pushliteral(L, "return ");
+    lua_pushlstring(L, text, len);
+    lua_concat(L, 2);
+    size_t full;
+    const char *code = lua_tolstring(L, -1, &full);
+    int status = luaL_loadbufferx(L, code, full, lua_tostring(L, -2), "t");
+    lua_remove(L, -2);
+    lua_remove(L, -2);
+    if (status == LUA_OK) {
+        report_keep_source(L, name, text, len);
+        return true;
+    }
+    if (incomplete) {
+        *incomplete = status == LUA_ERRSYNTAX && ends_early(lua_tostring(L, -1));
+    }
+    lua_pop(L, 1);
+    return false;
+}
+
 static enum state_load load_standard_input(lua_State *L) {
     luaL_Buffer buffer;
     size_t got;

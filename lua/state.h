@@ -25,7 +25,11 @@ enum state_load { STATE_LOADED, STATE_INCOMPLETE, STATE_REFUSED };
 /* Compiles text under the name and pushes the function, or the report. INCOMPLETE: the error is
  * that the text ends too early, so more lines could complete it. */
 enum state_load state_load(lua_State *L, const char *text, size_t len, const char *name);
-/* The same from a file of source text; "-" is standard input. Never INCOMPLETE. */
+/* Compiles text as an expression whose values are its results. False, nothing pushed, when it is
+ * none; *incomplete (may be NULL) then tells whether more lines could make it one. */
+bool state_load_expression(lua_State *L, const char *text, size_t len, const char *name,
+                           bool *incomplete);
+/* state_load from a file of source text; "-" is standard input. Never INCOMPLETE. */
 enum state_load state_load_file(lua_State *L, const char *path);
 
 /* Calls the function below `arguments` values; leaves its results (LUA_MULTRET: all) and returns
