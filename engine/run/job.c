@@ -1,18 +1,15 @@
 #include "run/job.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <float.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "run/checkpoint.h"
-#include "run/machine.h"
+#include "run/preamble.h"
+#include "run/queue.h"
 #include "run/worker.h"
 
 const char *const job_state_names[] = {"queued",  "running", "paused",   "done",
@@ -56,99 +53,6 @@ const struct option job_options_table[] = {
      .help = "a checkpoint, runs/NAME/checkpoints/STEP.safetensors, to go on from, bit for bit"},
 };
 const int job_options_count = (int)(sizeof job_options_table / sizeof job_options_table[0]);
-
-/* ---- the list of jobs --------------------------------------------------------------------- */
-
-static struct {
-    pthread_mutex_t mutex; /* taken before a job's own, never behind it */
-    pthread_cond_t turn;   /* a job is over, or was told to stop */
-    struct job **jobs;     /* in order of start */
-    int count;
-} registry = {.mutex = PTHREAD_MUTEX_INITIALIZER, .turn = PTHREAD_COND_INITIALIZER};
-
-static atomic_int wake_fd = -1;
-
-int job_wake_fd(void) {
-    if (atomic_load(&wake_fd) < 0) {
-        atomic_store(&wake_fd, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    }
-    return atomic_load(&wake_fd);
-}
-
-void job_wake(void) {
-    const uint64_t one = 1;
-    int fd = atomic_load(&wake_fd);
-    if (fd >= 0) {
-        /* Full means that a wake-up is pending already. */
-        ssize_t written = write(fd, &one, sizeof one);
-        (void)written;
-    }
-}
-
-static bool is_told_to_stop(struct job *job) {
-    pthread_mutex_lock(&job->mutex);
-    bool stop = job->command == COMMAND_STOP;
-    pthread_mutex_unlock(&job->mutex);
-    return stop;
-}
-
-bool job_wait_turn(struct job *job) {
-    bool stop;
-    pthread_mutex_lock(&registry.mutex);
-    for (;;) {
-        bool first = true;
-        for (int i = 0; i < registry.count && registry.jobs[i] != job; i++) {
-            first = first && job_is_over(registry.jobs[i]);
-        }
-        stop = is_told_to_stop(job);
-        if (first || stop) {
-            break;
-        }
-        pthread_cond_wait(&registry.turn, &registry.mutex);
-    }
-    pthread_mutex_unlock(&registry.mutex);
-    return !stop;
-}
-
-void job_end_turn(void) {
-    pthread_mutex_lock(&registry.mutex);
-    pthread_cond_broadcast(&registry.turn);
-    pthread_mutex_unlock(&registry.mutex);
-}
-
-static bool list_job(struct job *job, struct error *error) {
-    pthread_mutex_lock(&registry.mutex);
-    struct job **longer =
-        realloc(registry.jobs, ((size_t)registry.count + 1) * sizeof *registry.jobs);
-    if (longer) {
-        registry.jobs = longer;
-        registry.jobs[registry.count++] = job;
-    }
-    pthread_mutex_unlock(&registry.mutex);
-    return longer || error_set(error, ERROR_MEMORY, "no memory for one more job");
-}
-
-static void unlist_job(const struct job *job) {
-    pthread_mutex_lock(&registry.mutex);
-    int kept = 0;
-    for (int i = 0; i < registry.count; i++) {
-        if (registry.jobs[i] != job) {
-            registry.jobs[kept++] = registry.jobs[i];
-        }
-    }
-    registry.count = kept;
-    pthread_cond_broadcast(&registry.turn);
-    pthread_mutex_unlock(&registry.mutex);
-}
-
-int job_count(void) {
-    return registry.count;
-}
-
-struct job *job_at(int index) {
-    assert(index >= 0 && index < registry.count);
-    return registry.jobs[index];
-}
 
 /* ---- start -------------------------------------------------------------------------------- */
 
@@ -247,143 +151,37 @@ static bool plan(struct job *job, const cJSON *options, int threads, struct erro
     return good;
 }
 
-static cJSON *copy_or_null(const cJSON *value) {
-    return value ? cJSON_Duplicate(value, true) : cJSON_CreateNull();
-}
-
-/* Everything resolved: what would make the same run again. */
-static bool write_config(struct job *job, struct error *error) {
-    cJSON *config = cJSON_CreateObject();
-    cJSON *train = copy_or_null(train_config(job->train));
-    cJSON *own = option_write(job_options_table, job_options_count, &job->options);
-    cJSON_DeleteItemFromObjectCaseSensitive(own, "name");
-    cJSON_DeleteItemFromObjectCaseSensitive(own, "probe");
-    cJSON_AddItemToObject(train, "probe", probe_config(&job->probe));
-    while (own && own->child) {
-        cJSON *item = cJSON_DetachItemViaPointer(own, own->child);
-        cJSON_AddItemToObject(train, item->string, item);
-    }
-    cJSON_Delete(own);
-    cJSON_AddStringToObject(config, "name", job->options.name);
-    cJSON_AddItemToObject(config, "net", copy_or_null(job->net->config));
-    cJSON_AddItemToObject(config, "data", copy_or_null(job->data->config));
-    cJSON_AddItemToObject(config, "train", train);
-    bool good = record_json(job->record, "config.json", config, error);
-    cJSON_Delete(config);
-    return good;
-}
-
-static bool write_meta(struct job *job, struct error *error) {
-    cJSON *meta = machine_facts();
-    const cJSON *seed = cJSON_GetObjectItemCaseSensitive(train_config(job->train), "seed");
-    cJSON_AddStringToObject(meta, "kernels", job->net->kernels->name);
-    cJSON_AddNumberToObject(meta, "threads", pool_threads(job->pool));
-    cJSON_AddItemToObject(meta, "seed", copy_or_null(seed));
-    if (job->data->digest[0]) {
-        cJSON_AddStringToObject(meta, "data_sha256", job->data->digest);
-    }
-    bool good = record_json(job->record, "meta.json", meta, error);
-    cJSON_Delete(meta);
-    return good;
-}
-
-static double number_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
-static void write_start(struct job *job) {
-    const cJSON *config = train_config(job->train);
-    struct event event;
-    char json[1024];
-    event_begin(&event, "start");
-    event_number(&event, "steps", (double)train_steps(job->train));
-    event_number(&event, "epochs", number_of(config, "epochs"));
-    event_number(&event, "batch", number_of(config, "batch"));
-    event_number(&event, "parameters", (double)job->net->trainable_len);
-    if (net_ode_count(job->net) > 0) {
-        struct manifestation how = net_trained(job->net);
-        (void)snprintf(json, sizeof json, "{\"scheme\":\"%s\",\"steps\":%d}", how.scheme->name,
-                       how.steps);
-        event_json(&event, "trained", json);
-        event_number(&event, "nodes", net_ode_nodes(job->net, 0));
-    }
-    if (job->probe.cell_count > 0) {
-        const struct probe *probe = &job->probe;
-        int len = snprintf(json, sizeof json, "{\"schemes\":[");
-        for (int i = 0; i < probe->scheme_count; i++) {
-            len += snprintf(json + len, sizeof json - (size_t)len, "%s\"%.31s\"", i ? "," : "",
-                            probe->schemes[i]->name);
-        }
-        len += snprintf(json + len, sizeof json - (size_t)len, "],\"steps\":[");
-        for (int i = 0; i < probe->step_count; i++) {
-            len += snprintf(json + len, sizeof json - (size_t)len, "%s%d", i ? "," : "",
-                            probe->steps[i]);
-        }
-        (void)snprintf(json + len, sizeof json - (size_t)len, "],\"count\":%td}", probe->samples);
-        event_json(&event, "probe", json);
-    }
-    event_end(&event);
-    (void)record_event(job->record, &event, true);
-}
-
-/* Says what is allowed but seldom meant: steps that do not end at the borders of the cells. */
-static void write_warning(struct job *job) {
-    if (net_ode_count(job->net) == 0) {
-        return;
-    }
-    struct manifestation how = net_trained(job->net);
-    const cJSON *name = cJSON_GetObjectItemCaseSensitive(job->net->config, "basis");
-    const struct basis *basis = cJSON_IsString(name) ? basis_find(name->valuestring, NULL) : NULL;
-    int nodes = net_ode_nodes(job->net, 0);
-    if (basis && !basis_aligned(basis, nodes, how.steps)) {
-        struct event event;
-        char text[200];
-        (void)snprintf(text, sizeof text,
-                       "steps = %d do not align with nodes = %d: steps cross the borders of cells "
-                       "and the scheme loses its order",
-                       how.steps, nodes);
-        event_begin(&event, "note");
-        event_number(&event, "seconds", 0);
-        event_text(&event, "text", text);
-        event_end(&event);
-        (void)record_event(job->record, &event, true);
-        record_log(job->record, 0, text);
-    }
-}
-
 static bool open_record(struct job *job, const char *commands, struct error *error) {
     job->record = record_create(job->options.runs, job->options.name, error);
     if (!job->record) {
         return false;
     }
-    if (!write_config(job, error) || !write_meta(job, error) ||
+    if (!preamble_files(job, error) ||
         (commands && !record_text(job->record, "commands.lua", commands, error))) {
         record_discard(job->record);
         job->record = NULL;
         return false;
     }
-    write_start(job);
-    write_warning(job);
+    preamble_events(job);
     worker_state(job, JOB_QUEUED, "");
     return true;
 }
 
 static void *run_thread(void *context) {
     worker_run(context);
-    job_end_turn();
+    queue_turn();
     return NULL;
 }
 
 /* The pool's threads and the job's inherit a mask that blocks every signal: the main thread alone
  * hears them. */
 static bool start_threads(struct job *job, struct error *error) {
-    if (!list_job(job, error)) {
+    if (!queue_add(job, error)) {
         return false;
     }
     int refused = pthread_create(&job->thread, NULL, run_thread, job);
     if (refused) {
-        unlist_job(job);
+        queue_remove(job);
         return error_set(error, ERROR_STATE, "no thread can be started for the job: %s",
                          strerror(refused));
     }
@@ -447,7 +245,7 @@ static void command(struct job *job, enum command command) {
     }
     pthread_cond_broadcast(&job->changed);
     pthread_mutex_unlock(&job->mutex);
-    job_end_turn();
+    queue_turn();
 }
 
 void job_pause(struct job *job) {
@@ -483,7 +281,7 @@ void job_free(struct job *job) {
     }
     job_stop(job);
     job_join(job);
-    unlist_job(job);
+    queue_remove(job);
     release(job);
 }
 
@@ -525,12 +323,12 @@ struct net *job_net(struct job *job) {
 
 struct net *job_snapshot(struct job *job, enum precision precision, struct error *error) {
     pthread_mutex_lock(&job->mutex);
-    job->snapshots++;
+    job->asked++;
     while (job->stepping) {
         pthread_cond_wait(&job->changed, &job->mutex);
     }
     struct net *copy = net_clone(job->net, precision, error);
-    job->snapshots--;
+    job->served++;
     pthread_cond_broadcast(&job->changed);
     pthread_mutex_unlock(&job->mutex);
     return copy;
@@ -538,7 +336,7 @@ struct net *job_snapshot(struct job *job, enum precision precision, struct error
 
 void job_event(struct job *job, const struct event *event) {
     (void)record_event(job->record, event, true);
-    job_wake();
+    queue_wake();
 }
 
 double job_seconds(const struct job *job) {

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "run/checkpoint.h"
 #include "run/model_file.h"
+#include "run/queue.h"
 
 double worker_seconds(struct job *job) {
     pthread_mutex_lock(&job->mutex);
@@ -22,7 +23,7 @@ double worker_seconds(struct job *job) {
 static void send(struct job *job, struct event *event, bool now) {
     event_end(event);
     if (record_event(job->record, event, now)) {
-        job_wake();
+        queue_wake();
     }
 }
 
@@ -44,7 +45,7 @@ void worker_state(struct job *job, enum job_state state, const char *text) {
     (void)snprintf(job->message, sizeof job->message, "%s", text);
     pthread_mutex_unlock(&job->mutex);
     atomic_store(&job->state, (int)state);
-    job_wake();
+    queue_wake();
 }
 
 static void note(struct job *job, const char *text) {
@@ -150,11 +151,12 @@ static bool obey(struct job *job) {
     return go;
 }
 
-/* One step, with the net held against snapshots. Those that wait go first, so that a fast job
- * cannot starve them. */
+/* One step, with the net held against snapshots. Those that wait go first, those that come later
+ * wait for this step: neither side can starve the other. */
 static bool step(struct job *job, struct step_report *report) {
     pthread_mutex_lock(&job->mutex);
-    while (job->snapshots > 0) {
+    ptrdiff_t asked = job->asked;
+    while (job->served < asked) {
         pthread_cond_wait(&job->changed, &job->mutex);
     }
     job->stepping = true;
@@ -338,7 +340,7 @@ static void finish(struct job *job, enum job_state state, const char *text) {
 }
 
 void worker_run(struct job *job) {
-    if (!job_wait_turn(job)) {
+    if (!queue_wait(job)) {
         worker_state(job, JOB_STOPPED, "before its turn came");
         return;
     }

@@ -37,11 +37,11 @@ struct job {
     double next_checkpoint;           /* epoch */
 
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* command, stepping or snapshots */
+    pthread_cond_t changed; /* command, stepping or served */
     enum command command;
     volatile bool interrupt; /* command is not RUN: read without the mutex by evaluations */
     bool stepping;           /* the net's values may be in change */
-    int snapshots;           /* threads that wait to copy the values */
+    ptrdiff_t asked, served; /* copies of the values that were wanted, and made */
     double began, paused, pause_began; /* clock; seconds; clock, 0 while not paused */
     double step_seconds[STEP_SECONDS_KEPT];
     ptrdiff_t step_count;
@@ -57,10 +57,5 @@ double worker_seconds(struct job *job);
 
 /* Sets the state, writes its event and log line, wakes the main thread. */
 void worker_state(struct job *job, enum job_state state, const char *text);
-
-/* Waits until all earlier jobs are over; false when the job was told to stop before. By job.c. */
-bool job_wait_turn(struct job *job);
-void job_end_turn(void);
-void job_wake(void);
 
 #endif
