@@ -138,7 +138,8 @@ Test(dataset, limits_and_parts_that_cannot_be_are_refused) {
     skip_without_fashion();
     expect_refusal("{\"source\":\"fashion_mnist\",\"limit\":60001}", ERROR_VALUE,
                    "limit = 60001 is more than the 60000 training images");
-    expect_refusal("{\"source\":\"fashion_mnist\",\"limit\":0}", ERROR_VALUE, "limit = 0");
+    expect_refusal("{\"source\":\"fashion_mnist\",\"limit\":0}", ERROR_VALUE,
+                   "\"limit\" is 0; it must be between 1");
     expect_refusal("{\"source\":\"fashion_mnist\",\"limit\":-3}", ERROR_VALUE, "-3");
     expect_refusal("{\"source\":\"fashion_mnist\",\"limit\":2.5}", ERROR_VALUE, "limit");
     expect_refusal("{\"source\":\"fashion_mnist\",\"valid\":60000}", ERROR_VALUE,

@@ -54,12 +54,7 @@ struct dataset *dataset_create(const cJSON *config, struct error *error) {
 }
 
 bool dataset_divide(struct division *division, const char *call, ptrdiff_t images, ptrdiff_t test,
-                    ptrdiff_t limit, ptrdiff_t valid, const cJSON *config, struct error *error) {
-    if (limit == 0 && cJSON_HasObjectItem(config, "limit")) {
-        return error_set(error, ERROR_VALUE,
-                         "%s: limit = 0 leaves no training image; leave limit out to take all %td",
-                         call, images);
-    }
+                    ptrdiff_t limit, ptrdiff_t valid, struct error *error) {
     if (limit > images) {
         return error_set(error, ERROR_VALUE,
                          "%s: limit = %td is more than the %td training images there are; leave "

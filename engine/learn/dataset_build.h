@@ -13,11 +13,11 @@ struct division {
     ptrdiff_t train, valid, test;
 };
 
-/* Divides `images` training images: the first `limit` of them (all when the configuration has no
- * "limit") are used, and the last `valid` of those (-1: 5,000 of 60,000 in proportion, at least
- * one of two) are held out. False with *error set when limit or valid cannot be. */
+/* Divides `images` training images: the first `limit` of them (0: all) are used, and the last
+ * `valid` of those (-1: 5,000 of 60,000 in proportion, at least one of two) are held out. False
+ * with *error set when limit or valid cannot be. */
 bool dataset_divide(struct division *division, const char *call, ptrdiff_t images, ptrdiff_t test,
-                    ptrdiff_t limit, ptrdiff_t valid, const cJSON *config, struct error *error);
+                    ptrdiff_t limit, ptrdiff_t valid, struct error *error);
 
 enum dataset_store { STORE_BYTES, STORE_FLOATS };
 

@@ -26,7 +26,7 @@ static const char *const label_kinds[] = {"fine", "coarse", NULL};
 static const struct option options_table[] = {
     {"dir", OPTION_TEXT, offsetof(struct cifar_options, dir), "", 0, 0, NULL,
      "folder of the .bin files, or the folder above it; left out: found by itself"},
-    {"limit", OPTION_INTEGER, offsetof(struct cifar_options, limit), "0", 0, 1e9, NULL,
+    {"limit", OPTION_INTEGER, offsetof(struct cifar_options, limit), "0", 1, 1e9, NULL,
      "use the first so many training images, validation part included; left out: all"},
     {"valid", OPTION_INTEGER, offsetof(struct cifar_options, valid), "-1", -1, 1e9, NULL,
      "images held out of the end of the training images; -1: 5,000 of 60,000, in proportion"},
@@ -160,7 +160,7 @@ static bool read_records(struct data_file *file, const struct layout *layout, pt
 /* Makes the set of opened files; options->limit and valid become resolved. */
 static struct dataset *load(struct data_file *files, const ptrdiff_t *records,
                             const struct layout *layout, struct cifar_options *options,
-                            const cJSON *config, struct error *error) {
+                            struct error *error) {
     ptrdiff_t images = 0;
     for (int i = 0; i < layout->train_files; i++) {
         images += records[i];
@@ -168,7 +168,7 @@ static struct dataset *load(struct data_file *files, const ptrdiff_t *records,
     ptrdiff_t test = records[layout->train_files];
     struct division division;
     if (!dataset_divide(&division, layout->call, images, test, options->limit, options->valid,
-                        config, error)) {
+                        error)) {
         return NULL;
     }
     ptrdiff_t used = division.train + division.valid;
@@ -193,8 +193,7 @@ static struct dataset *load(struct data_file *files, const ptrdiff_t *records,
 }
 
 static struct dataset *create(const struct layout *layout, int option_count,
-                              struct cifar_options *options, const cJSON *config,
-                              struct error *error) {
+                              struct cifar_options *options, struct error *error) {
     const char *const *marks = layout->files;
     const char *file_marks[TRAIN_FILES_MOST + 2] = {NULL};
     memcpy(file_marks, marks, (size_t)(layout->train_files + 1) * sizeof *file_marks);
@@ -217,7 +216,7 @@ static struct dataset *create(const struct layout *layout, int option_count,
         good = dataset_path(folder, names, paths[i], sizeof paths[i], error) &&
                open_file(&files[i], paths[i], layout, &hash, &records[i], error);
     }
-    struct dataset *set = good ? load(files, records, layout, options, config, error) : NULL;
+    struct dataset *set = good ? load(files, records, layout, options, error) : NULL;
     for (int i = 0; i <= layout->train_files; i++) {
         data_file_close(&files[i]);
     }
@@ -236,7 +235,7 @@ static struct dataset *create_10(const cJSON *config, struct error *error) {
                      error)) {
         return NULL;
     }
-    struct dataset *set = create(&layout_10, OPTION_COUNT_10, &options, config, error);
+    struct dataset *set = create(&layout_10, OPTION_COUNT_10, &options, error);
     if (set) {
         set->class_names = names_10;
     }
@@ -253,7 +252,7 @@ static struct dataset *create_100(const cJSON *config, struct error *error) {
     struct layout layout = layout_100;
     layout.label_at = coarse ? 0 : 1;
     layout.classes = layout.label_most[layout.label_at];
-    struct dataset *set = create(&layout, OPTION_COUNT_100, &options, config, error);
+    struct dataset *set = create(&layout, OPTION_COUNT_100, &options, error);
     if (set) {
         set->class_names = coarse ? names_coarse : names_fine;
     }

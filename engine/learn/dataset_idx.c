@@ -19,7 +19,7 @@ struct idx_options { /* of all three sources; each reads its own part of them */
 };
 
 /* clang-format off */
-#define OPTION_LIMIT {"limit", OPTION_INTEGER, offsetof(struct idx_options, limit), "0", 0, 1e9,   \
+#define OPTION_LIMIT {"limit", OPTION_INTEGER, offsetof(struct idx_options, limit), "0", 1, 1e9,   \
     NULL, "use the first so many training images, validation part included; left out: all"}
 #define OPTION_VALID {"valid", OPTION_INTEGER, offsetof(struct idx_options, valid), "-1", -1, 1e9, \
     NULL, "images held out of the end of the training images; -1: 5,000 of 60,000, in proportion"}
@@ -207,8 +207,7 @@ static bool read_all(struct dataset *set, struct data_file files[FILE_COUNT],
 
 /* Makes a data set of the four files; options->limit, valid and classes become resolved. */
 static struct dataset *load(const char *name, const char *call, struct idx_options *options,
-                            const char *const paths[FILE_COUNT], const cJSON *config,
-                            struct error *error) {
+                            const char *const paths[FILE_COUNT], struct error *error) {
     struct data_file files[FILE_COUNT] = {{0}};
     ptrdiff_t extents[FILE_COUNT][3];
     struct sha256 hash;
@@ -217,7 +216,7 @@ static struct dataset *load(const char *name, const char *call, struct idx_optio
     sha256_begin(&hash);
     if (open_all(files, paths, extents, &hash, error) &&
         dataset_divide(&division, call, extents[FILE_TRAIN_IMAGES][0], extents[FILE_TEST_IMAGES][0],
-                       options->limit, options->valid, config, error)) {
+                       options->limit, options->valid, error)) {
         ptrdiff_t used = division.train + division.valid;
         const ptrdiff_t shape[3] = {1, extents[FILE_TRAIN_IMAGES][1],
                                     extents[FILE_TRAIN_IMAGES][2]};
@@ -265,7 +264,7 @@ static struct dataset *create_named(const char *name, const char *call, const ch
         }
         paths[i] = text[i];
     }
-    struct dataset *set = load(name, call, &options, paths, config, error);
+    struct dataset *set = load(name, call, &options, paths, error);
     if (set) {
         set->class_names = class_names;
         (void)strcpy(options.dir, folder);
@@ -299,7 +298,7 @@ static struct dataset *create_idx(const cJSON *config, struct error *error) {
     for (int i = 0; i < FILE_COUNT; i++) {
         paths[i] = options.paths[i];
     }
-    struct dataset *set = load("idx", "cn.data.idx", &options, paths, config, error);
+    struct dataset *set = load("idx", "cn.data.idx", &options, paths, error);
     if (set) {
         store_config(set, "idx", idx_options, IDX_OPTION_COUNT, &options);
     }
