@@ -176,6 +176,7 @@ void bind_net_open(lua_State *L);
 void bind_train_open(lua_State *L);
 void bind_ode_open(lua_State *L);
 void bind_study_open(lua_State *L);
+void bind_order_open(lua_State *L);
 
 /* The module. Exported from the shared object; the workbench calls it by luaL_requiref. */
 int luaopen_continuo(lua_State *L);
