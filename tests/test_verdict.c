@@ -8,7 +8,11 @@ static struct verdict_order order(const char *scheme, double slope, double inter
     const struct tableau *const tableau = tableau_find(scheme, NULL);
     return (struct verdict_order){
         .scheme = tableau,
-        .fit = {.status = ORDER_FITTED, .slope = slope, .interval = interval, .count = 4},
+        .fit = {.status = ORDER_FITTED,
+                .slope = slope,
+                .interval = interval,
+                .count = 4,
+                .local = {slope, slope, slope}},
         .expected = order_expected(tableau, false, true, 2, EDGE_OPEN),
     };
 }
@@ -118,7 +122,7 @@ Test(verdict, an_order_lowered_for_a_known_reason_passes) {
     good.orders[2] = order("rk4", 2.04, 0.05);
     good.orders[2].expected = order_expected(good.orders[2].scheme, true, true, 2, EDGE_OPEN);
     cr_expect_eq(decided(&good).order.state, FINDING_PASS);
-    good.orders[2].fit.slope = 1.5;
+    good.orders[2].fit.slope = good.orders[2].fit.local[2] = 1.5;
     cr_expect_str_eq(decided(&good).order.text, "rk4 converges with order 1.50 +- 0.05 where 2 is "
                                                 "expected because the activation has a kink");
 }
@@ -132,11 +136,18 @@ Test(verdict, what_was_not_measured_leaves_it_open) {
     cr_expect(strstr(verdict.text, "undecided: limit pass"), "%s", verdict.text);
     cr_expect(strstr(verdict.text, "order open (the order was not measured)"), "%s", verdict.text);
     make_good(&good);
-    good.orders[1].fit = (struct order_fit){.status = ORDER_FLOOR, .slope = NAN};
+    good.input.order_count = 2;
+    good.orders[0].fit = good.orders[1].fit = (struct order_fit){.status = ORDER_FLOOR};
     verdict = decided(&good);
     cr_expect_eq(verdict.state, FINDING_OPEN);
     cr_expect_str_eq(verdict.order.text,
-                     "midpoint shows no order: its errors stand at the floor of round-off");
+                     "euler shows no order: its errors stand at the floor of round-off");
+    /* One scheme that shows its order is enough. */
+    good.orders[1] = order("midpoint", 2.02, 0.01);
+    verdict = decided(&good);
+    cr_expect_eq(verdict.order.state, FINDING_PASS);
+    cr_expect_str_eq(verdict.order.text,
+                     "1 of 2 schemes converges with the expected order (midpoint: 2.02)");
     make_good(&good);
     good.input.limit.count = 0;
     verdict = decided(&good);

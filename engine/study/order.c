@@ -6,8 +6,8 @@
 
 enum { WINDOW_LEAST = 3 };
 
-static const double floor_factor = 30;  /* an error this near its floor is not all error */
-static const double slope_spread = 0.1; /* of local slopes inside a window */
+static const double floor_factor = 30; /* an error this near its floor is not all error */
+static const double spread_smooth = 0.1, spread_kinked = 0.5; /* of local slopes in a window */
 static const double slope_tolerance = 0.1, slope_tolerance_most = 0.3;
 
 /* The 97.5 % point of Student's t: tabulated to 10 degrees of freedom, then two terms of its
@@ -46,13 +46,13 @@ static void regress(const double *h, const double *error, struct order_fit *fit)
 }
 
 /* The longest run of usable grids that begins at `first` and whose local slopes agree. */
-static int run_length(const struct order_fit *fit, int first, int count) {
+static int run_length(const struct order_fit *fit, int first, int count, double spread) {
     double least = INFINITY, most = -INFINITY;
     int end = first;
     while (end + 1 < count && !isnan(fit->local[end])) {
         least = fmin(least, fit->local[end]);
         most = fmax(most, fit->local[end]);
-        if (most - least > slope_spread) {
+        if (most - least > spread) {
             break;
         }
         end++;
@@ -60,7 +60,7 @@ static int run_length(const struct order_fit *fit, int first, int count) {
     return end - first + 1;
 }
 
-void order_fit(const double *h, const double *error, int count, double floor,
+void order_fit(const double *h, const double *error, int count, double floor, bool kinked,
                struct order_fit *fit) {
     assert(count >= 0 && count <= ORDER_GRIDS_MAX);
     *fit = (struct order_fit){.slope = NAN, .interval = NAN, .constant = NAN};
@@ -80,7 +80,7 @@ void order_fit(const double *h, const double *error, int count, double floor,
                             : (double)NAN;
     }
     for (int i = 0; i < count; i++) {
-        const int length = run_length(fit, i, count);
+        const int length = run_length(fit, i, count, kinked ? spread_kinked : spread_smooth);
         if (length >= WINDOW_LEAST && length >= fit->count) {
             fit->first = i;
             fit->count = length;
@@ -134,7 +134,9 @@ bool order_confirmed(const struct order_fit *fit, const struct order_expectation
         return false;
     }
     const double slack = fmax(slope_tolerance, fmin(fit->interval, slope_tolerance_most));
-    return fit->slope >= expected->order - slack && fit->slope <= scheme->order + slack;
+    const double least = expected->order - slack, most = scheme->order + slack;
+    const double finest = fit->local[fit->first + fit->count - 2];
+    return (fit->slope >= least && fit->slope <= most) || (finest >= least && finest <= most);
 }
 
 int order_sentence(const struct order_fit *fit, const double *h, int count, char *text,
@@ -158,9 +160,8 @@ int order_sentence(const struct order_fit *fit, const double *h, int count, char
         return snprintf(text, size, "no order: the solution is not finite; take more steps");
     case ORDER_BENT:
         return snprintf(text, size,
-                        "no order: no %d neighbouring grids agree on a slope within %.1f; take "
-                        "more steps%s",
-                        WINDOW_LEAST, slope_spread, left_out);
+                        "no order: no %d neighbouring grids agree on a slope; take more steps%s",
+                        WINDOW_LEAST, left_out);
     }
     return 0;
 }

@@ -33,9 +33,11 @@ struct order_fit {
 /* Fits the order to errors at step sizes h, strictly descending, count up to ORDER_GRIDS_MAX.
  * `floor` is the error that round-off and the reference leave: grids with an error within 30 times
  * of it, and grids whose error is not finite, are left out. The window is the longest run of at
- * least three neighbouring grids whose local slopes differ by at most 0.1, the finest such run.
- * Outside ORDER_FITTED, slope, interval and constant are nan and the window is empty. */
-void order_fit(const double *h, const double *error, int count, double floor,
+ * least three neighbouring grids whose local slopes differ by at most 0.1, the finest such run;
+ * for a `kinked` field by at most 0.5, since where in a step the kinks are crossed is chance and
+ * scatters the slopes. Outside ORDER_FITTED, slope, interval and constant are nan and the window is
+ * empty. */
+void order_fit(const double *h, const double *error, int count, double floor, bool kinked,
                struct order_fit *fit);
 
 /* What slope to expect, and why when it is less than the scheme's order ("" otherwise). */
@@ -49,8 +51,9 @@ struct order_expectation {
 struct order_expectation order_expected(const struct tableau *scheme, bool kinked, bool aligned,
                                         int pieces, enum edge edge);
 
-/* Whether the fit confirms the expectation: a slope between the expected order and the scheme's
- * own, give or take 0.1 or, up to 0.3, its interval. (Kinks lower the order only where they are
+/* Whether the fit confirms the expectation: the slope, or the finest local slope of the window
+ * where the slopes still tend to their limit, lies between the expected order and the scheme's own,
+ * give or take 0.1 or, up to 0.3, the interval. (Kinks lower the order only where they are
  * crossed.) False when there is no fit. */
 bool order_confirmed(const struct order_fit *fit, const struct order_expectation *expected,
                      const struct tableau *scheme);

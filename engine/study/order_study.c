@@ -62,9 +62,7 @@ static int gcd(int a, int b) {
     return b ? gcd(b, a % b) : a;
 }
 
-/* The number that steps must be a multiple of to align with the nodes of every block; 0 when it is
- * beyond any number of steps. */
-static int alignment(const struct net *net) {
+int order_study_alignment(const struct net *net) {
     long long common = 1;
     for (int block = 0; block < net_ode_count(net); block++) {
         const int nodes = net_ode_nodes(net, block);
@@ -165,7 +163,7 @@ static bool measure(const struct runs *runs, const struct order_study_options *o
             }
             curve->error[i] = distance(state, reference, runs->len) / norm;
         }
-        order_fit(curve->h, curve->error, curve->count, study->floor, &curve->fit);
+        order_fit(curve->h, curve->error, curve->count, study->floor, study->kinked, &curve->fit);
         curve->expected =
             order_expected(curve->scheme, study->kinked, curve->aligned, multiple, (enum edge)edge);
         study->curve_count++;
@@ -192,7 +190,7 @@ static bool check(const struct net *net, ptrdiff_t count, const struct order_stu
     if (options->scheme_count < 1) {
         return error_set(error, ERROR_VALUE, "an order study needs at least 1 scheme");
     }
-    if (alignment(net) == 0) {
+    if (order_study_alignment(net) == 0) {
         return error_set(error, ERROR_VALUE,
                          "no number of steps up to %d aligns with the nodes of all blocks",
                          STEPS_MOST);
@@ -207,7 +205,7 @@ static bool has_kink(const struct net *net) {
 
 static bool fill(struct order_study *study, struct runs *runs,
                  const struct order_study_options *options, struct error *error) {
-    const int multiple = alignment(runs->net);
+    const int multiple = order_study_alignment(runs->net);
     struct order_curve grids = {.count = 0};
     if (!plan_grids(options, multiple, study, &grids, error)) {
         return false;

@@ -52,4 +52,8 @@ struct order_study *order_study(const struct net *net, const double *x, ptrdiff_
                                 const struct order_study_options *options, struct error *error);
 void order_study_free(struct order_study *study);
 
+/* The number that steps must be a multiple of to align with the nodes of every ODE block; 0 when
+ * it is beyond any number of steps. */
+int order_study_alignment(const struct net *net);
+
 #endif

@@ -30,19 +30,34 @@ double verdict_interval(const struct verdict_score *one, const struct verdict_sc
     return z * sqrt(variance(one) + variance(other));
 }
 
-/* Fails by the first scheme that shows a wrong order; open when some scheme shows none. */
-static void decide_order(const struct verdict_input *input, struct finding *finding) {
-    if (input->order_count == 0) {
-        finding->state = FINDING_OPEN;
-        say(finding, "the order was not measured");
-        return;
+static const char *no_order_because(enum order_status status) {
+    switch (status) {
+    case ORDER_FEW:
+        return "too few grids";
+    case ORDER_FLOOR:
+        return "its errors stand at the floor of round-off";
+    case ORDER_DIVERGED:
+        return "its solutions are not finite";
+    case ORDER_BENT:
+        return "its local slopes do not settle; take more steps";
+    case ORDER_FITTED:
+        break;
     }
-    const struct verdict_order *wrong = NULL, *unknown = NULL;
+    return "";
+}
+
+/* Fails by the first scheme that shows a wrong order, passes by one that shows its own. */
+static void decide_order(const struct verdict_input *input, struct finding *finding) {
+    const struct verdict_order *wrong = NULL, *unknown = NULL, *right = NULL;
+    int right_count = 0;
     for (int i = 0; i < input->order_count; i++) {
         const struct verdict_order *const order = &input->orders[i];
         if (order->fit.status != ORDER_FITTED) {
             unknown = unknown ? unknown : order;
-        } else if (!order_confirmed(&order->fit, &order->expected, order->scheme)) {
+        } else if (order_confirmed(&order->fit, &order->expected, order->scheme)) {
+            right = order;
+            right_count++;
+        } else {
             wrong = wrong ? wrong : order;
         }
     }
@@ -51,22 +66,17 @@ static void decide_order(const struct verdict_input *input, struct finding *find
         say(finding, "%s converges with order %.2f +- %.2f where %d is expected%s%s",
             wrong->scheme->name, wrong->fit.slope, wrong->fit.interval, wrong->expected.order,
             wrong->expected.reason[0] ? " because " : "", wrong->expected.reason);
-    } else if (unknown) {
-        static const char *const why[] = {
-            [ORDER_FITTED] = "",
-            [ORDER_FEW] = "too few grids",
-            [ORDER_FLOOR] = "its errors stand at the floor of round-off",
-            [ORDER_DIVERGED] = "its solutions are not finite",
-            [ORDER_BENT] = "its local slopes do not settle; take more steps",
-        };
-        finding->state = FINDING_OPEN;
-        say(finding, "%s shows no order: %s", unknown->scheme->name, why[unknown->fit.status]);
-    } else {
-        const struct verdict_order *const last = &input->orders[input->order_count - 1];
+    } else if (right) {
         finding->state = FINDING_PASS;
-        say(finding, "%d scheme%s with the expected order (%s: %.2f)", input->order_count,
-            input->order_count == 1 ? " converges" : "s converge", last->scheme->name,
-            last->fit.slope);
+        say(finding, "%d of %d schemes converge%s with the expected order (%s: %.2f)", right_count,
+            input->order_count, right_count == 1 ? "s" : "", right->scheme->name, right->fit.slope);
+    } else if (unknown) {
+        finding->state = FINDING_OPEN;
+        say(finding, "%s shows no order: %s", unknown->scheme->name,
+            no_order_because(unknown->fit.status));
+    } else {
+        finding->state = FINDING_OPEN;
+        say(finding, "the order was not measured");
     }
 }
 
