@@ -158,6 +158,22 @@ Test(verdict, what_was_not_measured_leaves_it_open) {
     cr_expect_eq(decided(&good).agreement.state, FINDING_OPEN);
 }
 
+Test(verdict, an_accuracy_no_better_than_a_guess_decides_nothing) {
+    struct good good;
+    make_good(&good);
+    good.input.classes = 10;
+    cr_expect_eq(decided(&good).state, FINDING_PASS);
+    good.input.trained.correct = 1055; /* deviation 30: within two */
+    good.input.limit.correct = 1010;
+    const struct verdict verdict = decided(&good);
+    cr_expect_eq(verdict.limit.state, FINDING_OPEN);
+    cr_expect_str_eq(verdict.limit.text,
+                     "accuracy as trained (rk4, N = 1) is 10.55 %, no better than "
+                     "a guess among 10");
+    good.input.trained.correct = 1060;
+    cr_expect_eq(decided(&good).limit.state, FINDING_PASS);
+}
+
 Test(verdict, a_failure_outweighs_what_is_open) {
     struct good good;
     make_good(&good);

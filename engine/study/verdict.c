@@ -19,6 +19,14 @@ static double accuracy(const struct verdict_score *score) {
     return (double)score->correct / (double)score->count;
 }
 
+static const double normal_97_5 = 1.959964; /* 95 % lie within so many deviations */
+
+/* Whether guessing among `classes` explains the score. */
+static bool is_guess(const struct verdict_score *score, int classes) {
+    const double p = 1.0 / classes;
+    return accuracy(score) <= p + normal_97_5 * sqrt(p * (1 - p) / (double)score->count);
+}
+
 static double variance(const struct verdict_score *score) {
     const double n = (double)score->count + 2, p = ((double)score->correct + 1) / n;
     return p * (1 - p) / n;
@@ -26,8 +34,7 @@ static double variance(const struct verdict_score *score) {
 
 double verdict_interval(const struct verdict_score *one, const struct verdict_score *other) {
     assert(one->count > 0 && other->count > 0);
-    const double z = 1.959964;
-    return z * sqrt(variance(one) + variance(other));
+    return normal_97_5 * sqrt(variance(one) + variance(other));
 }
 
 static const char *no_order_because(enum order_status status) {
@@ -90,6 +97,12 @@ static void decide_limit(const struct verdict_input *input, struct verdict *verd
     }
     verdict->gap = accuracy(trained) - accuracy(limit);
     verdict->interval = verdict_interval(trained, limit);
+    if (input->classes > 1 && is_guess(trained, input->classes)) {
+        finding->state = FINDING_OPEN;
+        say(finding, "accuracy as trained (%s, N = %d) is %.2f %%, no better than a guess among %d",
+            trained->scheme, trained->steps, 100 * accuracy(trained), input->classes);
+        return;
+    }
     finding->state = fabs(verdict->gap) <= verdict->interval ? FINDING_PASS : FINDING_FAIL;
     say(finding,
         "accuracy is %.2f %% as trained (%s, N = %d) and %.2f %% in the limit (%s, N = %d), a "

@@ -39,8 +39,9 @@ struct verdict_input {
     int order_count; /* 0: not measured */
     const struct verdict_order *orders;
     struct verdict_score trained; /* count 0: not measured */
-    struct verdict_score limit;   /* smallest steps, highest order; count 0: not measured */
-    int fine_count;               /* schemes at their smallest steps; fewer than 2: not measured */
+    int classes; /* of the task: an accuracy no better than a guess decides nothing; 0: unknown */
+    struct verdict_score limit; /* smallest steps, highest order; count 0: not measured */
+    int fine_count;             /* schemes at their smallest steps; fewer than 2: not measured */
     const struct verdict_score *fine;
 };
 

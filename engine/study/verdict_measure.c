@@ -112,7 +112,8 @@ static bool score(const struct session *session, const struct tableau *scheme, i
 static bool measure_scores(const struct session *session, struct verdict_report *report,
                            struct error *error) {
     struct verdict_input *const input = &report->input;
-    if (session->part->set->classes == 0) {
+    input->classes = session->part->set->classes;
+    if (input->classes == 0) {
         return true;
     }
     if (!score(session, session->trained.scheme, session->trained.steps, session->count,
