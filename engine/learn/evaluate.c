@@ -67,7 +67,7 @@ static void run_chunk(void *context, int chunk, int index) {
     struct work *work = context;
     struct worker *worker = &work->workers[index];
     struct partial *partial = &work->partials[chunk];
-    if (work->stop && *work->stop) {
+    if (work->stop && __atomic_load_n(work->stop, __ATOMIC_RELAXED)) {
         return;
     }
     ptrdiff_t begin = (ptrdiff_t)chunk * CHUNK;

@@ -241,7 +241,7 @@ static void command(struct job *job, enum command command) {
     /* A job that is to stop is not called back. */
     if (job->command != COMMAND_STOP) {
         job->command = command;
-        job->interrupt = command != COMMAND_RUN;
+        __atomic_store_n(&job->interrupt, command != COMMAND_RUN, __ATOMIC_RELAXED);
     }
     pthread_cond_broadcast(&job->changed);
     pthread_mutex_unlock(&job->mutex);
