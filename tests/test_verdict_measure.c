@@ -4,8 +4,8 @@
 
 #include "base/rng.h"
 #include "learn/train.h"
+#include "learn_setup.h"
 #include "study/verdict_measure.h"
-#include "tests/learn_setup.h"
 
 static struct dataset *data;
 
