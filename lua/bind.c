@@ -194,9 +194,36 @@ cJSON *bind_json(lua_State *L, int index, const char *call, const char *const *s
     return box->pointer;
 }
 
+/* Refuses the first key that is no option, by the nearest of options and objects. */
+static void refuse_unknown(lua_State *L, const struct option *options, int count, const char *call,
+                           const cJSON *json, const char *const *objects) {
+    const char *names[NAMES_MAX];
+    int known = 0;
+    for (int i = 0; i < count && known < NAMES_MAX; i++) {
+        names[known++] = options[i].name;
+    }
+    for (; *objects && known < NAMES_MAX; objects++) {
+        names[known++] = *objects;
+    }
+    for (const cJSON *item = json ? json->child : NULL; item && item->string; item = item->next) {
+        int found = 0;
+        while (found < count && strcmp(options[found].name, item->string) != 0) {
+            found++;
+        }
+        const char *nearest = found < count ? NULL : option_nearest(item->string, names, known);
+        if (nearest) {
+            bind_refuse(L, "%s: unknown option \"%.60s\"; nearest is \"%s\"", call, item->string,
+                        nearest);
+        }
+    }
+}
+
 void bind_options(lua_State *L, const struct option *options, int count, const char *call,
-                  const cJSON *json, void *target) {
+                  const cJSON *json, const char *const *objects, void *target) {
     struct error error;
+    if (objects) {
+        refuse_unknown(L, options, count, call, json, objects);
+    }
     if (!option_read(options, count, call, json, NULL, target, &error)) {
         bind_raise(L, &error);
     }

@@ -64,9 +64,10 @@ void bind_table(lua_State *L, int index, const char *call);
 /* The options at `index` as JSON, boxed and pushed. nil or nothing: NULL (a box is pushed all the
  * same). Raises for anything that cannot be an option. */
 cJSON *bind_json(lua_State *L, int index, const char *call, const char *const *skip);
-/* Reads options by a table of the engine's; raises when they are refused. */
+/* Reads options by a table of the engine's; raises when they are refused. `objects` (may be NULL)
+ * are the other names the call takes, for naming the nearest. */
 void bind_options(lua_State *L, const struct option *options, int count, const char *call,
-                  const cJSON *json, void *target);
+                  const cJSON *json, const char *const *objects, void *target);
 /* Pushes the object of type `type` found in field `name` of the table at `index`; raises when it
  * is missing or something else. `what` describes it: "a net, from cn.net.continuous{...}". */
 void *bind_object(lua_State *L, int index, const char *call, const char *name, const char *type,
@@ -177,6 +178,7 @@ void bind_train_open(lua_State *L);
 void bind_ode_open(lua_State *L);
 void bind_study_open(lua_State *L);
 void bind_order_open(lua_State *L);
+void bind_verdict_open(lua_State *L);
 
 /* The module. Exported from the shared object; the workbench calls it by luaL_requiref. */
 int luaopen_continuo(lua_State *L);

@@ -154,8 +154,9 @@ enum { RANGE_OPTIONS = sizeof range_options_table / sizeof *range_options_table 
 /* The samples asked for, first counted from 0; pushes one box. */
 static struct range_options read_range(lua_State *L, const char *call, const struct part *part) {
     struct range_options range;
+    lua_settop(L, 2);
     const cJSON *json = bind_json(L, 2, call, NULL);
-    bind_options(L, range_options_table, RANGE_OPTIONS, call, json, &range);
+    bind_options(L, range_options_table, RANGE_OPTIONS, call, json, NULL, &range);
     if (range.first > part->count || range.count > part->count - range.first + 1) {
         bind_refuse(L, "%s: samples %td to %td are asked for, but the %s part has %td", call,
                     range.first, range.first + (range.count ? range.count : 1) - 1, part->name,
@@ -391,7 +392,7 @@ static int memory_call(lua_State *L) {
     lua_settop(L, 1);
     bind_table(L, 1, call);
     bind_options(L, memory_options_table, MEMORY_OPTIONS, call, bind_json(L, 1, call, objects),
-                 &options);
+                 objects, &options);
     lua_getfield(L, 1, "x");
     const struct array *x = array_from(L, -1, "cn.data.memory: \"x\"");
     ptrdiff_t shape[4];

@@ -64,7 +64,7 @@ void how_read(lua_State *L, int index, const char *call, struct how_options *opt
               struct manifestation *how) {
     struct error error;
     const cJSON *json = bind_json(L, index, call, NULL);
-    bind_options(L, how_options_table, how_options_count, call, json, options);
+    bind_options(L, how_options_table, how_options_count, call, json, NULL, options);
     *how = (struct manifestation){.steps = (int)options->steps, .edge = options->edge - 1};
     if (options->scheme[0] && !(how->scheme = tableau_find(options->scheme, &error))) {
         bind_refuse(L, "%s: %s", call, error.text);

@@ -502,7 +502,7 @@ static int ode_solve(lua_State *L) {
     bind_table(L, 1, call);
     const double *y0 = solve_inputs(L, &s);
     const cJSON *json = bind_json(L, 1, call, objects);
-    bind_options(L, solve_options_table, SOLVE_OPTIONS, call, json, &s.options);
+    bind_options(L, solve_options_table, SOLVE_OPTIONS, call, json, objects, &s.options);
     if (!(s.options.t0 < s.options.t1 || s.options.t0 > s.options.t1)) {
         bind_refuse(L, "%s: \"t0\" and \"t1\" are both %.12g; there is nothing to solve", call,
                     s.options.t0);

@@ -261,7 +261,8 @@ static int order_call(lua_State *L) {
     lua_getfield(L, 1, "data"); /* 3 */
     const struct part *part =
         lua_isnil(L, 3) ? NULL : part_check(L, 3, "cn.order: \"data\"", "test");
-    bind_options(L, options_table, OPTIONS, call, bind_json(L, 1, call, objects), &options);
+    bind_options(L, options_table, OPTIONS, call, bind_json(L, 1, call, objects), objects,
+                 &options);
     read_grid(L, call, net_check(L, 2)->net, &options, &grid);
     struct pool *pool = bind_pool(L);
     const struct net *net = net_use(L, 2, -1);

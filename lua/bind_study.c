@@ -168,7 +168,8 @@ static int sweep_tostring(lua_State *L) {
     return 1;
 }
 
-/* Pushes t[scheme][steps] = { accuracy=, ... }; t.trained, t.schemes, t.steps, t.part are behind
+/* With the net at stack position 2, pushes t[scheme][steps] = { accuracy=, ... }; t.trained,
+ * t.schemes, t.steps, t.part are behind
  * __index, so that pairs(t) runs over schemes alone. */
 static void push_sweep(lua_State *L, const struct study_grid *grid, const struct sweep_cell *cells,
                        const struct part *part, const struct net *net) {
@@ -192,6 +193,12 @@ static void push_sweep(lua_State *L, const struct study_grid *grid, const struct
     lua_setfield(L, -2, "text");
     lua_pushcfunction(L, sweep_tostring);
     lua_setfield(L, -2, "__tostring");
+    lua_pushlightuserdata(L, (void *)part); /* for cn.verdict: what was swept */
+    lua_setfield(L, -2, "swept_part");
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "swept_net");
+    lua_pushinteger(L, (lua_Integer)((struct net_box *)lua_touserdata(L, 2))->net->version);
+    lua_setfield(L, -2, "swept_version");
     lua_newtable(L); /* t, meta, index */
     lua_createtable(L, 0, 2);
     lua_pushstring(L, trained.scheme->name);
@@ -235,7 +242,7 @@ static int sweep_call(lua_State *L) {
     }
     const struct part *part = part_check(L, 3, "cn.sweep: \"data\"", "test");
     bind_options(L, sweep_options_table, SWEEP_OPTIONS, call, bind_json(L, 1, call, objects),
-                 &options);
+                 objects, &options);
     const struct manifestation none = {.scheme = tableau_at(0), .edge = -1};
     how_fits(L, call, box->net, &none);
     struct how_options range = {.first = 1, .count = options.samples};
@@ -402,7 +409,7 @@ static int gradient_check_call(lua_State *L) {
                 "a net, such as cn.net.continuous{ ... } makes"); /* 2 */
     net_check(L, 2);
     bind_options(L, check_options_table, CHECK_OPTIONS, call, bind_json(L, 1, call, objects),
-                 &options);
+                 objects, &options);
     plan.how = (struct manifestation){.steps = (int)options.steps, .edge = options.edge - 1};
     if (options.scheme[0] && !(plan.how.scheme = tableau_find(options.scheme, &error))) {
         bind_refuse(L, "%s: %s", call, error.text);

@@ -418,7 +418,7 @@ static void check_options(lua_State *L, const struct option *options, int count,
         size = end > size ? end : size;
     }
     void *scratch = bind_memory(L, (ptrdiff_t)size, 1);
-    bind_options(L, options, count, call, json, scratch);
+    bind_options(L, options, count, call, json, NULL, scratch);
     lua_pop(L, 1);
 }
 

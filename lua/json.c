@@ -74,8 +74,8 @@ static cJSON *convert_number(const struct walk *walk, int index, const struct li
     if (!isfinite(value)) {
         return refuse(walk, link, isnan(value) ? "is not a number (nan)" : "is infinite");
     }
-    if (lua_isinteger(walk->L, index) && fabs(value) > json_integer_max) {
-        return refuse(walk, link, "is an integer beyond 2^53, which cannot be kept exactly");
+    if (lua_isinteger(walk->L, index) && (lua_Integer)value != lua_tointeger(walk->L, index)) {
+        return refuse(walk, link, "is an integer beyond 2^53 that cannot be kept exactly");
     }
     cJSON *json = cJSON_CreateNumber(value);
     return json ? json : out_of_memory(walk);
