@@ -317,17 +317,22 @@ void NAME(pack)(void *packed, const void *w_, ptrdiff_t out, ptrdiff_t in, int k
     real *p = packed;
     const ptrdiff_t taps = (ptrdiff_t)kernel * kernel;
     const ptrdiff_t to = transposed ? in : out, from = transposed ? out : in;
-    const ptrdiff_t to_blocks = (to + BLOCK - 1) / BLOCK, from_blocks = (from + BLOCK - 1) / BLOCK;
-    for (ptrdiff_t k = 0; k < to_blocks * from_blocks * taps * BLOCK * BLOCK; k++) {
-        p[k] = 0;
-    }
-    for (ptrdiff_t a = 0; a < to; a++) {
-        for (ptrdiff_t b = 0; b < from; b++) {
-            for (ptrdiff_t k = 0; k < taps; k++) {
-                const ptrdiff_t at = ((a / BLOCK * from_blocks + b / BLOCK) * taps + k) * BLOCK *
-                                         BLOCK + b % BLOCK * BLOCK + a % BLOCK;
-                p[at] = transposed ? w[(b * in + a) * taps + taps - 1 - k]
-                                   : w[(a * in + b) * taps + k];
+    const ptrdiff_t to_step = transposed ? taps : in * taps;
+    const ptrdiff_t from_step = transposed ? in * taps : taps;
+    for (ptrdiff_t a0 = 0; a0 < to; a0 += BLOCK) {
+        const ptrdiff_t width = to - a0 < BLOCK ? to - a0 : BLOCK;
+        for (ptrdiff_t b0 = 0; b0 < from; b0 += BLOCK) {
+            for (ptrdiff_t k = 0; k < taps; k++, p += BLOCK * BLOCK) {
+                const real *tap = w + (transposed ? taps - 1 - k : k) + a0 * to_step;
+                for (ptrdiff_t b = 0; b < BLOCK; b++) {
+                    const ptrdiff_t filled = b0 + b < from ? width : 0;
+                    for (ptrdiff_t a = 0; a < filled; a++) {
+                        p[b * BLOCK + a] = tap[(b0 + b) * from_step + a * to_step];
+                    }
+                    for (ptrdiff_t a = filled; a < BLOCK; a++) {
+                        p[b * BLOCK + a] = 0;
+                    }
+                }
             }
         }
     }
