@@ -136,7 +136,8 @@ static void describe(const struct job *job, enum job_state state, char *line, si
     const struct series *run = look(job);
     int used = snprintf(line, size, "job %d %s: %s", jobs_number(job), job_state_names[state],
                         job_name(job));
-    if (run && run->steps_total > 0 && used > 0) {
+    bool says_step = state == JOB_STOPPED || state == JOB_DIVERGED; /* in its message */
+    if (run && run->steps_total > 0 && used > 0 && !says_step) {
         used += snprintf(line + used, size - (size_t)used, ", step %.0f of %.0f", last_step(run),
                          run->steps_total);
     }
@@ -147,7 +148,7 @@ static void describe(const struct job *job, enum job_state state, char *line, si
     }
     const char *message = job_message(job);
     if (state != JOB_DONE && state != JOB_PAUSED && message && message[0] && used > 0) {
-        used += snprintf(line + used, size - (size_t)used, "; %s", message);
+        used += snprintf(line + used, size - (size_t)used, ", %s", message);
     }
     if (used > 0) {
         (void)snprintf(line + used, size - (size_t)used, "  %s",

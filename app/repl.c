@@ -102,12 +102,14 @@ static void print_failure(lua_State *L, bool gave_up) {
 static bool call(lua_State *L, int arguments, int results) {
     signals_lend(true); /* ^Z stops the program, a resize is the screen's */
     interrupt_clear();
+    signals_forget();
     (void)view_was_left();
     signals_set_running(true);
     bool fine = state_call(L, arguments, results);
     signals_set_running(false);
     interrupt_clear();
     signals_lend(false);
+    (void)signals_take(); /* that ^C was for the chunk, not for the next line */
     return fine;
 }
 
@@ -115,11 +117,10 @@ static bool call(lua_State *L, int arguments, int results) {
 static void run(struct repl *repl, bool hide) {
     lua_State *L = repl->L;
     int base = lua_gettop(L) - 1;
-    int before = signals_streak();
     repl->paused_by_interrupt = false;
     if (!call(L, 0, LUA_MULTRET)) {
         bool gave_up = view_was_left();
-        repl->paused_by_interrupt = gave_up && signals_streak() > before;
+        repl->paused_by_interrupt = gave_up && signals_streak() > 0;
         print_failure(L, gave_up);
         lua_settop(L, base);
         return;

@@ -34,6 +34,6 @@ void version_banner(FILE *file) {
     (void)fprintf(file, "continuo %s  Lua %s.%s  %s  %s  %s\n", CONTINUO_VERSION,
                   LUA_VERSION_MAJOR, LUA_VERSION_MINOR, kernels_find(PRECISION_F32)->name, colours,
                   traits->utf8 ? "UTF-8" : "ASCII");
-    (void)fprintf(file, "help() or ?topic   TAB completes   F2 live screen   ^C stops or pauses   "
+    (void)fprintf(file, "help() or ?topic  TAB completes  F2 live screen  ^C stops or pauses  "
                         "^D leaves\n");
 }
