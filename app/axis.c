@@ -44,8 +44,8 @@ struct axis axis_fit(enum axis_scale scale, double lo, double hi, int most) {
     if (is_narrow(&axis)) {
         double step = nice_step((hi - lo) / (most < 5 ? 5 : most));
         double from = floor(lo / step + SLACK) * step, to = ceil(hi / step - SLACK) * step;
-        axis.lo = scale == AXIS_LOG && from <= 0 ? lo : from;
-        axis.hi = to;
+        axis.lo = scale == AXIS_LOG && from <= 0 ? lo : fmin(from, lo);
+        axis.hi = fmax(to, hi);
         return axis;
     }
     /* Beyond four decades whole decades only, else the nearest of these. */
@@ -115,17 +115,18 @@ static int linear_ticks(const struct axis *axis, int most, struct tick *ticks) {
 static int log_ticks(const struct axis *axis, int most, struct tick *ticks) {
     int low = (int)floor(log10(axis->lo) + SLACK), high = (int)ceil(log10(axis->hi) - SLACK);
     /* Labels: at 1, 2, 5 when there is room, else at decades, else at every so many decades. */
-    int labels = 0;
+    int labels = 0, decades = 0;
     for (int decade = low; decade <= high; decade++) {
         for (int digit = 1; digit < 10; digit++) {
             double value = digit * pow(10, decade);
             bool inside = value >= axis->lo * (1 - SLACK) && value <= axis->hi * (1 + SLACK);
             labels += inside && (digit == 1 || digit == 2 || digit == 5);
+            decades += inside && digit == 1;
         }
     }
     bool has_fives = labels <= most + 1;
     int every = 1;
-    while ((high - low) / every + 1 > (most > 1 ? most : 2)) {
+    while ((decades - 1) / every + 1 > (most > 1 ? most : 2)) {
         every++;
     }
     int count = 0;
@@ -163,8 +164,11 @@ double axis_grown(double value, double total) {
     if (isfinite(total) && value >= total) {
         return value > total ? axis_grown(value, (double)NAN) : total;
     }
+    if (isfinite(total)) {
+        value = fmax(value, total / 50); /* the first steps do not rush through small axes */
+    }
     if (!(value > 0)) {
-        return isfinite(total) ? fmin(10, total) : 10;
+        return 10;
     }
     static const double nice[] = {1, 1.5, 2, 3, 4, 6, 8, 10};
     double power = pow(10, floor(log10(value))), end = 10 * power;

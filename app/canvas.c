@@ -42,9 +42,8 @@ void canvas_dot(struct canvas *canvas, int pen, int x, int y) {
     static const uint8_t braille[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
     int across = dots_of[canvas->kind].x, down = dots_of[canvas->kind].y;
     int cell = y / down * canvas->columns + x / across;
-    uint8_t bit = canvas->kind == CANVAS_BRAILLE ? braille[y % 4][x % 2]
-                                                 : (uint8_t)(1 << (y % down));
-    canvas->bits[cell * CANVAS_PENS + pen] |= bit;
+    int bit = canvas->kind == CANVAS_BRAILLE ? braille[y % 4][x % 2] : 1 << (y % down);
+    canvas->bits[cell * CANVAS_PENS + pen] |= (uint8_t)bit;
 }
 
 /* Cuts the segment to lo <= value <= hi in one coordinate, moving the other along. */

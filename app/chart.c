@@ -53,6 +53,9 @@ static bool arrange(struct plot *plot, struct rect rect) {
         lo = middle - 0.5 * chart->least_range;
         hi = middle + 0.5 * chart->least_range;
     }
+    if (chart->scale_y == AXIS_LINEAR && chart->has_zero) {
+        lo = fmin(lo, 0);
+    }
     int most = rows * 2 / 3 < 2 ? 2 : rows * 2 / 3 > 9 ? 9 : rows * 2 / 3;
     plot->y = axis_fit(chart->scale_y, lo, hi, most);
     if (isfinite(chart->floor_y) && plot->y.lo < chart->floor_y && plot->y.hi > chart->floor_y) {

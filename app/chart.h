@@ -27,6 +27,7 @@ struct chart {
     double x_lo, x_hi;      /* the range shown, x_lo < x_hi */
     double floor_y, ceil_y; /* the y axis stays inside; nan: free */
     double least_range;     /* of y on a linear axis, so that noise does not fill it; 0: none */
+    bool has_zero;          /* a linear y axis begins at 0 */
     const char *x_name;     /* with unit, at the end of the x axis */
     bool has_cursor;
     double cursor; /* x */

@@ -19,16 +19,19 @@ static void draw_panel(const struct scene *scene, struct grid *grid, struct rect
     bool has_focus = scene->focus == index;
     int end = rect.x + rect.width;
     grid_row(grid, rect.x, rect.y, rect.width, ACROSS, GRID_FAINT);
-    int x = rect.x + 1;
-    x += grid_text(grid, x, rect.y, end - x, GRID_TEXT, has_focus ? GRID_BOLD | GRID_REVERSE : 0,
-                   " %d %s ", index + 1, panel->title);
     char text[120] = "";
     panel->note(scene, text, sizeof text);
     int length = (int)strlen(text);
     while (length > 0 && text[length - 1] == ' ') {
         text[--length] = 0;
     }
-    if (length > 0 && x + length + 4 <= end) {
+    enum { AROUND = 10 }; /* number, blanks and ends of the rule */
+    bool has_room = length + (int)strlen(panel->title) + AROUND <= rect.width;
+    const char *title = has_room || length == 0 ? panel->title : panel->short_title;
+    int x = rect.x + 1;
+    x += grid_text(grid, x, rect.y, end - x, GRID_TEXT, has_focus ? GRID_BOLD | GRID_REVERSE : 0,
+                   " %d %s ", index + 1, title);
+    if (length > 0 && x + length + 3 <= end) {
         (void)grid_text_right(grid, end - 1, rect.y, length + 2, GRID_FAINT, 0, " %s ", text);
     }
     if (rect.height > 1) {
@@ -38,7 +41,7 @@ static void draw_panel(const struct scene *scene, struct grid *grid, struct rect
 
 /* The columns that panel 2 needs for the tables of all runs, side by side. */
 static int sweep_width(const struct scene *scene) {
-    enum { FIRST = 8, CELL = 8, LEAST = 31 };
+    enum { FIRST = 8, CELL = 8, LEAST = 32 };
     int sum = 0;
     const struct track *track;
     for (int i = 0; (track = scene_shown(scene, i)); i++) {
@@ -52,7 +55,7 @@ static int sweep_width(const struct scene *scene) {
 
 static void draw_panels(const struct scene *scene, struct grid *grid, struct rect body) {
     int log_rows = body.height >= 40 ? 7 : body.height >= 30 ? 5 : body.height >= 18 ? 3 : 2;
-    int height = body.height - log_rows, right = 31;
+    int height = body.height - log_rows, right = 32;
     if (grid->width >= 100) {
         int wanted = sweep_width(scene);
         right = wanted > grid->width * 2 / 5 ? grid->width * 2 / 5 : wanted;

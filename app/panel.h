@@ -5,7 +5,7 @@
 #include "app/scene.h"
 
 struct panel {
-    const char *title;
+    const char *title, *short_title; /* short: where the note needs the room */
     /* What stands at the right of the title: settings, units. May leave the text empty. */
     void (*note)(const struct scene *scene, char *text, size_t size);
     void (*draw)(const struct scene *scene, struct grid *grid, struct rect rect);

@@ -27,4 +27,9 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
     }
 }
 
-const struct panel panel_log = {.title = "log", .note = note, .draw = draw};
+const struct panel panel_log = {
+    .title = "log",
+    .short_title = "log",
+    .note = note,
+    .draw = draw,
+};

@@ -84,4 +84,9 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
     }
 }
 
-const struct panel panel_loss = {.title = "loss", .note = note, .draw = draw};
+const struct panel panel_loss = {
+    .title = "loss",
+    .short_title = "loss",
+    .note = note,
+    .draw = draw,
+};

@@ -37,6 +37,7 @@ static void draw_one(const struct scene *scene, struct grid *grid, struct rect r
         .floor_y = metrics[metric].is_log ? (double)NAN : 0,
         .ceil_y = metrics[metric].is_percent ? 100 : (double)NAN,
         .least_range = metrics[metric].is_percent ? 2 : 0,
+        .has_zero = metric == 1,
         .x_name = scene_x_name(scene),
         .has_cursor = scene->has_cursor,
         .cursor = scene->cursor,
@@ -88,4 +89,9 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
     }
 }
 
-const struct panel panel_metrics = {.title = "progress", .note = note, .draw = draw};
+const struct panel panel_metrics = {
+    .title = "progress",
+    .short_title = "progress",
+    .note = note,
+    .draw = draw,
+};

@@ -22,7 +22,7 @@ static void note(const struct scene *scene, char *text, size_t size) {
     struct table table;
     for (int i = 0; (track = scene_shown(scene, i)); i++) {
         if (track_table(track, &table) && table.images > 0) {
-            (void)snprintf(text, size, "acc %%, %.0f images", table.images);
+            (void)snprintf(text, size, "%% of %.0f", table.images);
             return;
         }
     }
@@ -115,26 +115,42 @@ static void draw_gap(struct grid *grid, struct rect rect, const struct block *bl
     (void)wrap(grid, rect, colour, is_alarm ? GRID_BOLD : 0, line);
 }
 
-/* Which of the table's rows are shown when there is no room for all: the trained one, the first,
- * the last, and of the others as many as fit. */
-static int choose_rows(const struct table *table, int room, int rows[TABLE_STEPS]) {
+/* Which of `count` rows or columns are shown when there is room for `room` only: the trained one,
+ * the last, the first, and of the others as many as fit. Fills chosen in ascending order. */
+static int choose(int trained, int count, int room, int chosen[TABLE_STEPS]) {
     bool keep[TABLE_STEPS] = {false};
-    int order[TABLE_STEPS + 3] = {table->trained_row, table->step_count - 1, 0}, kept = 0, count = 0;
-    for (int i = 0; i < table->step_count; i++) {
-        order[3 + i] = table->step_count - 1 - i;
+    int order[TABLE_STEPS + 3] = {trained, count - 1, 0}, kept = 0, found = 0;
+    for (int i = 0; i < count; i++) {
+        order[3 + i] = count - 1 - i;
     }
-    for (int i = 0; i < table->step_count + 3 && kept < room; i++) {
+    for (int i = 0; i < count + 3 && kept < room; i++) {
         if (order[i] >= 0 && !keep[order[i]]) {
             keep[order[i]] = true;
             kept++;
         }
     }
-    for (int i = 0; i < table->step_count; i++) {
+    for (int i = 0; i < count; i++) {
         if (keep[i]) {
-            rows[count++] = i;
+            chosen[found++] = i;
         }
     }
-    return count;
+    return found;
+}
+
+/* The head: names of the schemes over their columns. */
+static void draw_head(struct grid *grid, struct rect rect, const struct block *block, int cell,
+                      const int *columns, int count) {
+    const struct table *table = &block->table;
+    (void)grid_text_right(grid, rect.x + FIRST_COLUMN, rect.y, 5, GRID_FAINT, 0, "steps");
+    for (int i = 0; i < count; i++) {
+        char name[32];
+        short_name(block->track->series->schemes[table->schemes[columns[i]]], cell - 2, name);
+        (void)grid_text_right(grid, rect.x + FIRST_COLUMN + cell * (i + 1) - 2, rect.y, cell,
+                              GRID_FAINT, 0, "%s", name);
+    }
+    if (count < table->scheme_count) {
+        grid_put(grid, rect.x + FIRST_COLUMN + cell * count - 1, rect.y, 0x2026, GRID_FAINT, 0);
+    }
 }
 
 static void draw_block(struct grid *grid, struct rect rect, const struct block *block, int cell,
@@ -157,24 +173,18 @@ static void draw_block(struct grid *grid, struct rect rect, const struct block *
     } else {
         grid_put(grid, rect.x, y, grid_marker(block->track->style), colour, GRID_BOLD);
     }
-    (void)grid_text_right(grid, rect.x + FIRST_COLUMN, y, 5, GRID_FAINT, 0, "steps");
-    for (int column = 0; column < table->scheme_count; column++) {
-        char name[32];
-        short_name(series->schemes[table->schemes[column]], cell - 2, name);
-        (void)grid_text_right(grid, rect.x + FIRST_COLUMN + cell * (column + 1) - 2, y, cell,
-                              GRID_FAINT, 0, "%s", name);
-    }
+    int rows[TABLE_STEPS], columns[TABLE_STEPS];
+    int across = choose(table->trained_column, table->scheme_count,
+                        (rect.width - FIRST_COLUMN) / cell, columns);
+    draw_head(grid, (struct rect){rect.x, y, rect.width, 1}, block, cell, columns, across);
     y++;
-    int rows[TABLE_STEPS];
-    int count = choose_rows(table, end - y - verdict, rows);
+    int count = choose(table->trained_row, table->step_count, end - y - verdict, rows);
     for (int i = 0; i < count; i++, y++) {
         (void)grid_text_right(grid, rect.x + FIRST_COLUMN, y, 6, GRID_TEXT, 0, "%d",
                               table->steps[rows[i]]);
-        for (int column = 0; column < table->scheme_count; column++) {
-            int right = rect.x + FIRST_COLUMN + cell * (column + 1);
-            if (right <= rect.x + rect.width) {
-                draw_cell(grid, right, y, block, rows[i], column, lo, hi);
-            }
+        for (int j = 0; j < across; j++) {
+            draw_cell(grid, rect.x + FIRST_COLUMN + cell * (j + 1), y, block, rows[i], columns[j],
+                      lo, hi);
         }
     }
     draw_gap(grid, (struct rect){rect.x, y, rect.width, end - y < 2 ? end - y : 2}, block);
@@ -302,4 +312,9 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
     }
 }
 
-const struct panel panel_sweep = {.title = "same weights, other steps", .note = note, .draw = draw};
+const struct panel panel_sweep = {
+    .title = "same weights, other steps",
+    .short_title = "same weights",
+    .note = note,
+    .draw = draw,
+};

@@ -471,6 +471,7 @@ int term_key(void) {
     drain();
     if (is_suspending) {
         suspend();
+        return TERM_KEY_REDRAW;
     }
     struct pollfd file = {.fd = fileno(term.in), .events = POLLIN};
     bool has_input = poll(&file, 1, 0) > 0;

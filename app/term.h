@@ -29,6 +29,7 @@ enum term_key { /* beyond characters */
     TERM_KEY_HOME,
     TERM_KEY_END,
     TERM_KEY_BACKTAB,
+    TERM_KEY_REDRAW, /* no key: the screen has to be drawn anew */
     TERM_KEY_ESCAPE = 27,
 };
 

@@ -1,0 +1,118 @@
+/* A terminal for tests: a pseudo-terminal, a function run on it in a child process, and what the
+ * child has written. */
+#ifndef CONTINUO_TESTS_PTY_H
+#define CONTINUO_TESTS_PTY_H
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <utmp.h>
+
+struct pty {
+    int master, slave; /* the slave stays open here, so that its modes outlive the child */
+    pid_t child;
+    struct termios before;
+    char output[1 << 20];
+    size_t length;
+    int status; /* of the child, once pty_wait has seen it end */
+};
+
+/* Starts run() on a terminal of the size; its result is the child's exit status. */
+static inline void pty_start(struct pty *pty, int width, int height, int (*run)(void)) {
+    struct winsize size = {.ws_col = (unsigned short)width, .ws_row = (unsigned short)height};
+    memset(pty, 0, sizeof *pty);
+    cr_assert_eq(openpty(&pty->master, &pty->slave, NULL, NULL, &size), 0);
+    cr_assert_eq(tcgetattr(pty->slave, &pty->before), 0);
+    pty->child = fork();
+    cr_assert_geq(pty->child, 0);
+    if (pty->child == 0) {
+        (void)close(pty->master);
+        (void)login_tty(pty->slave);
+        struct rlimit none = {0, 0};
+        (void)setrlimit(RLIMIT_CORE, &none);
+        _exit(run());
+    }
+}
+
+static inline double pty_seconds(void) {
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Reads for some milliseconds, or until nothing comes any more after the child's end. */
+static inline void pty_read(struct pty *pty, int milliseconds) {
+    struct pollfd file = {.fd = pty->master, .events = POLLIN};
+    double end = pty_seconds() + milliseconds / 1000.0;
+    while (pty_seconds() < end && poll(&file, 1, 10) >= 0) {
+        size_t room = sizeof pty->output - 1 - pty->length;
+        ssize_t count = file.revents & POLLIN
+                            ? read(pty->master, pty->output + pty->length, room) : 0;
+        pty->length += count > 0 ? (size_t)count : 0;
+        pty->output[pty->length] = 0;
+    }
+}
+
+/* Reads until text has been written since position `from`; false after ten seconds. */
+static inline bool pty_expect(struct pty *pty, size_t from, const char *text) {
+    double end = pty_seconds() + 10;
+    while (!memmem(pty->output + from, pty->length - from, text, strlen(text))) {
+        if (pty_seconds() > end) {
+            return false;
+        }
+        pty_read(pty, 20);
+    }
+    return true;
+}
+
+static inline void pty_type(struct pty *pty, const char *keys) {
+    cr_assert_eq(write(pty->master, keys, strlen(keys)), (ssize_t)strlen(keys));
+}
+
+static inline void pty_resize(struct pty *pty, int width, int height) {
+    struct winsize size = {.ws_col = (unsigned short)width, .ws_row = (unsigned short)height};
+    cr_assert_eq(ioctl(pty->master, TIOCSWINSZ, &size), 0);
+}
+
+/* Waits until the child has ended (or, with WUNTRACED, stopped); false after ten seconds. */
+static inline bool pty_wait(struct pty *pty, int options) {
+    double end = pty_seconds() + 10;
+    for (;;) {
+        pid_t done = waitpid(pty->child, &pty->status, options | WNOHANG);
+        pty_read(pty, 20);
+        if (done == pty->child) {
+            return true;
+        }
+        if (pty_seconds() > end) {
+            return false;
+        }
+    }
+}
+
+/* Whether the terminal's modes are those of the beginning. */
+static inline bool pty_is_restored(const struct pty *pty) {
+    struct termios now;
+    cr_assert_eq(tcgetattr(pty->slave, &now), 0);
+    return now.c_iflag == pty->before.c_iflag && now.c_oflag == pty->before.c_oflag &&
+           now.c_cflag == pty->before.c_cflag && now.c_lflag == pty->before.c_lflag &&
+           memcmp(now.c_cc, pty->before.c_cc, sizeof now.c_cc) == 0;
+}
+
+static inline void pty_close(struct pty *pty) {
+    (void)kill(pty->child, SIGKILL);
+    (void)waitpid(pty->child, NULL, WNOHANG);
+    (void)close(pty->master);
+    (void)close(pty->slave);
+}
+
+#endif
