@@ -128,8 +128,8 @@ Test(job, probes_and_evaluations_do_not_change_what_is_learned) {
     struct dataset *data = setup_images();
     struct net *plain = setup_net(SETUP_IMAGE_NET), *probed = setup_net(SETUP_IMAGE_NET);
     struct job *one = start(plain, data, "{\"epochs\":3,\"batch\":30,\"probe\":false}", 1);
-    struct job *other =
-        start(probed, data, "{\"epochs\":3,\"batch\":30,\"probe\":{\"every\":1}}", 2);
+    struct job *other = start(
+        probed, data, "{\"epochs\":3,\"batch\":30,\"probe\":{\"steps\":[1,2,4],\"every\":2}}", 2);
     job_join(other);
     cr_assert_eq(job_state(one), JOB_DONE);
     cr_assert_eq(
@@ -219,12 +219,12 @@ Test(job, a_paused_job_can_be_stopped) {
 
 Test(job, pause_takes_effect_within_a_probe) {
     struct net *net = setup_net(SETUP_MLP);
-    struct dataset *data = setup_data(SETUP_RINGS);
-    /* The first grid alone takes seconds. */
+    struct dataset *data = setup_data("{\"source\":\"rings\",\"count\":300,\"valid\":5000}");
+    /* The first grid alone takes half a minute. */
     struct job *job =
         start(net, data,
               "{\"epochs\":1,\"batch\":100,\"probe\":{\"schemes\":[\"rk4\"],\"steps\":"
-              "[90000,100000],\"every\":1,\"samples\":100}}",
+              "[2000,3000],\"every\":1,\"samples\":5000}}",
               2);
     wait_for(job, JOB_RUNNING);
     (void)usleep(50000);
