@@ -9,12 +9,12 @@
 #include "app/term.h"
 #include "app/watch.h"
 #include "fake_run.h"
-#include "pty.h"
+#include "pseudo.h"
 #include "scratch.h"
 
 static const char ENTERED[] = "\033[?1049h", LEFT[] = "\033[?1049l";
 
-static struct pty pty;
+static struct pseudo pty;
 static const char *run_path;
 
 static void begin(void) {
@@ -31,10 +31,10 @@ static int watch(void) {
 }
 
 static void start(int (*run)(void)) {
-    pty_start(&pty, 80, 24, run);
-    cr_assert(pty_expect(&pty, 0, "fm-euler"), "%s", pty.output);
-    cr_assert(pty_expect(&pty, 0, ENTERED));
-    cr_assert_not(pty_is_restored(&pty), "the screen has set modes of its own");
+    pseudo_start(&pty, 80, 24, run);
+    cr_assert(pseudo_expect(&pty, 0, "fm-euler"), "%s", pty.output);
+    cr_assert(pseudo_expect(&pty, 0, ENTERED));
+    cr_assert_not(pseudo_is_restored(&pty), "the screen has set modes of its own");
 }
 
 ParameterizedTestParameters(term, every_fatal_signal_gives_the_terminal_back) {
@@ -47,34 +47,34 @@ ParameterizedTest(int *number, term, every_fatal_signal_gives_the_terminal_back,
     start(watch);
     size_t before = pty.length;
     cr_assert_eq(kill(pty.child, *number), 0);
-    cr_assert(pty_wait(&pty, 0));
+    cr_assert(pseudo_wait(&pty, 0));
     cr_expect(WIFSIGNALED(pty.status) && WTERMSIG(pty.status) == *number,
               "ends by the signal itself, status %x", (unsigned)pty.status);
     cr_expect_not_null(strstr(pty.output + before, LEFT), "signal %d", *number);
     cr_expect_not_null(strstr(pty.output + before, "\033[?25h"), "the cursor is seen again");
     cr_expect_not_null(strstr(pty.output + before, run_path), "the rescue line names the run");
-    cr_expect(pty_is_restored(&pty), "signal %d", *number);
-    pty_close(&pty);
+    cr_expect(pseudo_is_restored(&pty), "signal %d", *number);
+    pseudo_close(&pty);
 }
 
 Test(term, leaving_by_key_gives_the_terminal_back) {
     start(watch);
-    pty_type(&pty, "q");
-    cr_assert(pty_wait(&pty, 0));
+    pseudo_type(&pty, "q");
+    cr_assert(pseudo_wait(&pty, 0));
     cr_expect(WIFEXITED(pty.status) && WEXITSTATUS(pty.status) == 0);
     cr_expect_not_null(strstr(pty.output, LEFT));
-    cr_expect(pty_is_restored(&pty));
-    pty_close(&pty);
+    cr_expect(pseudo_is_restored(&pty));
+    pseudo_close(&pty);
 }
 
 Test(term, interrupt_of_a_watcher_leaves_with_130) {
     start(watch);
-    pty_type(&pty, "\003");
-    cr_assert(pty_wait(&pty, 0));
+    pseudo_type(&pty, "\003");
+    cr_assert(pseudo_wait(&pty, 0));
     cr_expect(WIFEXITED(pty.status) && WEXITSTATUS(pty.status) == 130, "%x", (unsigned)pty.status);
     cr_expect_not_null(strstr(pty.output, LEFT));
-    cr_expect(pty_is_restored(&pty));
-    pty_close(&pty);
+    cr_expect(pseudo_is_restored(&pty));
+    pseudo_close(&pty);
 }
 
 /* A shell with one job: a process group whose parent is in the same session can be stopped. When
@@ -104,36 +104,36 @@ static int shell(void) {
 
 Test(term, suspended_process_gives_the_terminal_back_and_takes_it_again) {
     start(shell);
-    pty_type(&pty, "\032");
-    cr_assert(pty_expect(&pty, 0, "[1]+ Stopped"), "%s", pty.output);
+    pseudo_type(&pty, "\032");
+    cr_assert(pseudo_expect(&pty, 0, "[1]+ Stopped"), "%s", pty.output);
     cr_expect_not_null(strstr(pty.output, LEFT));
     cr_expect_not_null(strstr(pty.output, "fg goes on"));
-    cr_expect(pty_is_restored(&pty));
+    cr_expect(pseudo_is_restored(&pty));
     size_t before = pty.length;
-    cr_expect(pty_expect(&pty, before, ENTERED));
-    cr_expect(pty_expect(&pty, before, "fm-euler"), "drawn anew");
-    pty_type(&pty, "q");
-    cr_assert(pty_wait(&pty, 0));
+    cr_expect(pseudo_expect(&pty, before, ENTERED));
+    cr_expect(pseudo_expect(&pty, before, "fm-euler"), "drawn anew");
+    pseudo_type(&pty, "q");
+    cr_assert(pseudo_wait(&pty, 0));
     cr_expect(WIFEXITED(pty.status) && WEXITSTATUS(pty.status) == 0, "%x", (unsigned)pty.status);
-    cr_expect(pty_is_restored(&pty));
-    pty_close(&pty);
+    cr_expect(pseudo_is_restored(&pty));
+    pseudo_close(&pty);
 }
 
 Test(term, resized_terminal_gets_a_frame_of_its_size) {
     start(watch);
     size_t before = pty.length;
-    pty_resize(&pty, 160, 50);
-    cr_expect(pty_expect(&pty, before, "1805 images/s"), "the wide header");
+    pseudo_resize(&pty, 160, 50);
+    cr_expect(pseudo_expect(&pty, before, "1805 images/s"), "the wide header");
     before = pty.length;
-    pty_resize(&pty, 40, 8);
-    cr_expect(pty_expect(&pty, before, "+13.9"), "one line a run");
+    pseudo_resize(&pty, 40, 8);
+    cr_expect(pseudo_expect(&pty, before, "+13.9"), "one line a run");
     before = pty.length;
-    pty_resize(&pty, 80, 24);
-    cr_expect(pty_expect(&pty, before, "same weights"));
-    pty_type(&pty, "q");
-    cr_assert(pty_wait(&pty, 0));
-    cr_expect(pty_is_restored(&pty));
-    pty_close(&pty);
+    pseudo_resize(&pty, 80, 24);
+    cr_expect(pseudo_expect(&pty, before, "same weights"));
+    pseudo_type(&pty, "q");
+    cr_assert(pseudo_wait(&pty, 0));
+    cr_expect(pseudo_is_restored(&pty));
+    pseudo_close(&pty);
 }
 
 /* The order of columns and lines of the environment must not keep the screen from resizing. */
@@ -146,9 +146,9 @@ static int watch_with_lines(void) {
 Test(term, lines_and_columns_of_the_environment_are_not_believed) {
     start(watch_with_lines);
     size_t before = pty.length;
-    pty_resize(&pty, 160, 50);
-    cr_expect(pty_expect(&pty, before, "1805 images/s"));
-    pty_close(&pty);
+    pseudo_resize(&pty, 160, 50);
+    cr_expect(pseudo_expect(&pty, before, "1805 images/s"));
+    pseudo_close(&pty);
 }
 
 /* Opens the screen twice, prints behind its back, and lets it be closed by exit. */
@@ -161,8 +161,8 @@ static int print_behind(void) {
         }
         (void)fprintf(stderr, "a warning of round %d\n", round);
         (void)printf("a result of round %d\n", round);
-        double end = pty_seconds() + 0.6;
-        while (pty_seconds() < end) {
+        double end = pseudo_seconds() + 0.6;
+        while (pseudo_seconds() < end) {
             struct pollfd file = {.fd = screen_fd(screen), .events = POLLIN};
             (void)poll(&file, 1, 100);
             (void)screen_tick(screen);
@@ -178,7 +178,7 @@ static int print_behind(void) {
 
 Test(term, output_behind_the_screen_is_shown_and_kept) {
     start(print_behind);
-    cr_assert(pty_wait(&pty, 0));
+    cr_assert(pseudo_wait(&pty, 0));
     cr_expect(WIFEXITED(pty.status) && WEXITSTATUS(pty.status) == 7, "%x", (unsigned)pty.status);
     const char *left = strstr(pty.output, LEFT);
     cr_assert_not_null(left);
@@ -195,8 +195,8 @@ Test(term, output_behind_the_screen_is_shown_and_kept) {
     left = strstr(again, LEFT);
     cr_assert_not_null(left, "exit() closes the screen");
     cr_expect_not_null(strstr(left, "a result of round 1"));
-    cr_expect(pty_is_restored(&pty));
-    pty_close(&pty);
+    cr_expect(pseudo_is_restored(&pty));
+    pseudo_close(&pty);
 }
 
 static int open_and_tell(void) {
@@ -212,13 +212,13 @@ Test(term, terminal_that_cannot_show_a_screen_is_refused_with_a_way_out) {
     static const char *const types[] = {"dumb", "no-such-terminal"};
     for (int i = 0; i < 2; i++) {
         (void)setenv("TERM", types[i], 1);
-        pty_start(&pty, 80, 24, open_and_tell);
-        cr_assert(pty_wait(&pty, 0));
+        pseudo_start(&pty, 80, 24, open_and_tell);
+        cr_assert(pseudo_wait(&pty, 0));
         cr_expect(WIFEXITED(pty.status) && WEXITSTATUS(pty.status) == 9, "%s", pty.output);
         cr_expect_not_null(strstr(pty.output, types[i]), "%s", pty.output);
         cr_expect_not_null(strstr(pty.output, "--plain"));
-        cr_expect(pty_is_restored(&pty));
-        pty_close(&pty);
+        cr_expect(pseudo_is_restored(&pty));
+        pseudo_close(&pty);
     }
 }
 
@@ -243,14 +243,14 @@ Test(term, mono_by_no_color_and_ascii_by_locale) {
     (void)setenv("NO_COLOR", "1", 1);
     (void)setenv("LC_ALL", "C", 1);
     start(watch);
-    pty_read(&pty, 300);
+    pseudo_read(&pty, 300);
     cr_expect_null(strstr(pty.output, "\033[38;5;"), "no colours");
     for (size_t i = 0; i < pty.length; i++) {
         cr_assert_eq(pty.output[i] & 0x80, 0, "nothing but ASCII");
     }
-    pty_type(&pty, "q");
-    cr_assert(pty_wait(&pty, 0));
-    pty_close(&pty);
+    pseudo_type(&pty, "q");
+    cr_assert(pseudo_wait(&pty, 0));
+    pseudo_close(&pty);
 }
 
 Test(term, frame_on_a_pipe_has_no_escape_codes) {

@@ -1,7 +1,7 @@
 /* A terminal for tests: a pseudo-terminal, a function run on it in a child process, and what the
  * child has written. */
-#ifndef CONTINUO_TESTS_PTY_H
-#define CONTINUO_TESTS_PTY_H
+#ifndef CONTINUO_TESTS_PSEUDO_H
+#define CONTINUO_TESTS_PSEUDO_H
 
 #include <criterion/criterion.h>
 #include <poll.h>
@@ -18,17 +18,17 @@
 #include <unistd.h>
 #include <utmp.h>
 
-struct pty {
+struct pseudo {
     int master, slave; /* the slave stays open here, so that its modes outlive the child */
     pid_t child;
     struct termios before;
     char output[1 << 20];
     size_t length;
-    int status; /* of the child, once pty_wait has seen it end */
+    int status; /* of the child, once pseudo_wait has seen it end */
 };
 
 /* Starts run() on a terminal of the size; its result is the child's exit status. */
-static inline void pty_start(struct pty *pty, int width, int height, int (*run)(void)) {
+static inline void pseudo_start(struct pseudo *pty, int width, int height, int (*run)(void)) {
     struct winsize size = {.ws_col = (unsigned short)width, .ws_row = (unsigned short)height};
     memset(pty, 0, sizeof *pty);
     cr_assert_eq(openpty(&pty->master, &pty->slave, NULL, NULL, &size), 0);
@@ -44,17 +44,17 @@ static inline void pty_start(struct pty *pty, int width, int height, int (*run)(
     }
 }
 
-static inline double pty_seconds(void) {
+static inline double pseudo_seconds(void) {
     struct timespec time;
     (void)clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 /* Reads for some milliseconds, or until nothing comes any more after the child's end. */
-static inline void pty_read(struct pty *pty, int milliseconds) {
+static inline void pseudo_read(struct pseudo *pty, int milliseconds) {
     struct pollfd file = {.fd = pty->master, .events = POLLIN};
-    double end = pty_seconds() + milliseconds / 1000.0;
-    while (pty_seconds() < end && poll(&file, 1, 10) >= 0) {
+    double end = pseudo_seconds() + milliseconds / 1000.0;
+    while (pseudo_seconds() < end && poll(&file, 1, 10) >= 0) {
         size_t room = sizeof pty->output - 1 - pty->length;
         ssize_t count = file.revents & POLLIN
                             ? read(pty->master, pty->output + pty->length, room) : 0;
@@ -64,43 +64,43 @@ static inline void pty_read(struct pty *pty, int milliseconds) {
 }
 
 /* Reads until text has been written since position `from`; false after ten seconds. */
-static inline bool pty_expect(struct pty *pty, size_t from, const char *text) {
-    double end = pty_seconds() + 10;
+static inline bool pseudo_expect(struct pseudo *pty, size_t from, const char *text) {
+    double end = pseudo_seconds() + 10;
     while (!memmem(pty->output + from, pty->length - from, text, strlen(text))) {
-        if (pty_seconds() > end) {
+        if (pseudo_seconds() > end) {
             return false;
         }
-        pty_read(pty, 20);
+        pseudo_read(pty, 20);
     }
     return true;
 }
 
-static inline void pty_type(struct pty *pty, const char *keys) {
+static inline void pseudo_type(struct pseudo *pty, const char *keys) {
     cr_assert_eq(write(pty->master, keys, strlen(keys)), (ssize_t)strlen(keys));
 }
 
-static inline void pty_resize(struct pty *pty, int width, int height) {
+static inline void pseudo_resize(struct pseudo *pty, int width, int height) {
     struct winsize size = {.ws_col = (unsigned short)width, .ws_row = (unsigned short)height};
     cr_assert_eq(ioctl(pty->master, TIOCSWINSZ, &size), 0);
 }
 
 /* Waits until the child has ended (or, with WUNTRACED, stopped); false after ten seconds. */
-static inline bool pty_wait(struct pty *pty, int options) {
-    double end = pty_seconds() + 10;
+static inline bool pseudo_wait(struct pseudo *pty, int options) {
+    double end = pseudo_seconds() + 10;
     for (;;) {
         pid_t done = waitpid(pty->child, &pty->status, options | WNOHANG);
-        pty_read(pty, 20);
+        pseudo_read(pty, 20);
         if (done == pty->child) {
             return true;
         }
-        if (pty_seconds() > end) {
+        if (pseudo_seconds() > end) {
             return false;
         }
     }
 }
 
 /* Whether the terminal's modes are those of the beginning. */
-static inline bool pty_is_restored(const struct pty *pty) {
+static inline bool pseudo_is_restored(const struct pseudo *pty) {
     struct termios now;
     cr_assert_eq(tcgetattr(pty->slave, &now), 0);
     return now.c_iflag == pty->before.c_iflag && now.c_oflag == pty->before.c_oflag &&
@@ -108,7 +108,7 @@ static inline bool pty_is_restored(const struct pty *pty) {
            memcmp(now.c_cc, pty->before.c_cc, sizeof now.c_cc) == 0;
 }
 
-static inline void pty_close(struct pty *pty) {
+static inline void pseudo_close(struct pseudo *pty) {
     (void)kill(pty->child, SIGKILL);
     (void)waitpid(pty->child, NULL, WNOHANG);
     (void)close(pty->master);
