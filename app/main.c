@@ -31,7 +31,7 @@ static const struct {
     {"run", "continuo run FILE.lua [ARGS]",
      "runs an experiment: live screen on a terminal, plain lines elsewhere; FILE may be -"},
     {"watch", "continuo watch [RUN...]", "shows runs, also of other processes; the newest"},
-    {"check", "continuo check RUN...", "the verdict of each run"},
+    {"check", "continuo check RUN...", "the verdict on each run, measured when none was recorded"},
 };
 
 struct choice {

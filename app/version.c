@@ -26,14 +26,9 @@ void version_print(FILE *file) {
 }
 
 void version_banner(FILE *file) {
-    const struct term_traits *traits = term_traits();
-    char colours[24] = "mono";
-    if (traits->colours > 0) {
-        (void)snprintf(colours, sizeof colours, "%d colours", traits->colours);
-    }
-    (void)fprintf(file, "continuo %s  Lua %s.%s  %s  %s  %s\n", CONTINUO_VERSION,
-                  LUA_VERSION_MAJOR, LUA_VERSION_MINOR, kernels_find(PRECISION_F32)->name, colours,
-                  traits->utf8 ? "UTF-8" : "ASCII");
+    (void)fprintf(file, "continuo %s  Lua %s.%s  kernels %s  %s\n", CONTINUO_VERSION,
+                  LUA_VERSION_MAJOR, LUA_VERSION_MINOR, kernels_find(PRECISION_F32)->name,
+                  term_traits()->utf8 ? "UTF-8" : "ASCII");
     (void)fprintf(file, "help() or ?topic  TAB completes  F2 live screen  ^C stops or pauses  "
                         "^D leaves\n");
 }

@@ -441,6 +441,39 @@ Test(prompt, a_script_with_a_syntax_error_is_refused) {
     cr_assert_not_null(strstr(err, "     3 | print(width)"));
 }
 
+static void write_run(const char *folder, const char *verdict) {
+    char name[128], text[1024];
+    (void)snprintf(name, sizeof name, "runs/%s", folder);
+    cr_assert_eq(mkdir(scratch_path(name), 0700), 0);
+    (void)snprintf(name, sizeof name, "runs/%s/config.json", folder);
+    int len = snprintf(text, sizeof text, "{\"name\":\"%.6s\",\"data\":{\"source\":\"memory\"}}",
+                       folder + strlen("2026-03-02T091412-"));
+    (void)scratch_write(name, text, (size_t)len);
+    (void)snprintf(name, sizeof name, "runs/%s/metrics.jsonl", folder);
+    len = snprintf(text, sizeof text,
+                   "{\"kind\":\"start\",\"steps\":10,\"epochs\":1,\"batch\":4,\"parameters\":7}\n"
+                   "%s{\"kind\":\"state\",\"seconds\":3.0,\"state\":\"done\",\"text\":\"\"}\n",
+                   verdict);
+    (void)scratch_write(name, text, (size_t)len);
+}
+
+Test(prompt, check_gates_on_the_verdicts) {
+    cr_assert_eq(mkdir(scratch_path("runs"), 0700), 0);
+    write_run("2026-03-02T091412-fm-rk4-7c1e",
+              "{\"kind\":\"verdict\",\"text\":\"agrees\",\"pass\":true}\n");
+    write_run("2026-03-02T091413-fm-eul-3f2a",
+              "{\"kind\":\"verdict\",\"text\":\"gap 13.9 points\",\"pass\":false}\n");
+    write_run("2026-03-02T091414-fm-new-55aa", "");
+    const char *good[] = {"check", "fm-rk4", NULL}, *bad[] = {"check", "fm-rk4", "fm-eul", NULL};
+    const char *unjudged[] = {"check", "fm-new", NULL};
+    cr_assert_eq(run(NULL, good, out, err, sizeof out), 0, "%s", err);
+    cr_assert_not_null(strstr(out, "PASS  agrees"));
+    cr_assert_eq(run(NULL, bad, out, err, sizeof out), 3, "%s", err);
+    cr_assert_not_null(strstr(out, "FAIL  gap 13.9 points"));
+    cr_assert_eq(run(NULL, unjudged, out, err, sizeof out), 1);
+    cr_assert_not_null(strstr(err, "no verdict on run fm-new"));
+}
+
 Test(prompt, version_and_help_name_what_there_is) {
     cr_assert_eq(run(NULL, (const char *const[]){"--version", NULL}, out, err, sizeof out), 0);
     static const char *const libraries[] = {"continuo", "kernels", "OpenBLAS", "core", "Lua",
@@ -506,6 +539,9 @@ Test(prompt, leaving_with_a_job_asks_once_and_keeps_the_weights) {
     open_prompt();
     type(training);
     type("\r");
+    expect("continuo[1 ");
+    type("while job.state == 'queued' do end print 'runs'\r");
+    expect("runs\r\n");
     expect("continuo[1 ");
     type("\x04");
     expect("leave again");
