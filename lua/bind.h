@@ -175,6 +175,7 @@ void bind_how_open(lua_State *L);
 void bind_data_open(lua_State *L);
 void bind_net_open(lua_State *L);
 void bind_train_open(lua_State *L);
+void bind_spec_open(lua_State *L);
 void bind_ode_open(lua_State *L);
 void bind_study_open(lua_State *L);
 void bind_order_open(lua_State *L);

@@ -17,6 +17,7 @@ static const char verdict_name[] = "continuo.verdict";
 struct call_options {
     cJSON *schemes;
     ptrdiff_t samples, agreement_samples, order_samples, steps;
+    bool order;
 };
 
 #define FIELD(field) .offset = offsetof(struct call_options, field)
@@ -41,13 +42,18 @@ static const struct option options_table[] = {
      .least = 1,
      .most = 1e15,
      .help = "of these, so many for the agreement of schemes; absent: up to 2000"},
+    {.name = "order",
+     .kind = OPTION_BOOLEAN,
+     FIELD(order),
+     .fallback = "true",
+     .help = "measure the order of the hidden state too (in f64: the dear part)"},
     {.name = "order_samples",
      .kind = OPTION_INTEGER,
      FIELD(order_samples),
      .fallback = "1",
-     .least = 0,
+     .least = 1,
      .most = 4096,
-     .help = "samples whose states show the order; 0: the order is not measured"},
+     .help = "samples whose states show the order"},
     {.name = "steps",
      .kind = OPTION_INTEGER,
      FIELD(steps),
@@ -245,7 +251,7 @@ static int verdict_call(lua_State *L) {
     }
     plan.count = range.count;
     plan.agreement_count = options.agreement_samples;
-    plan.order_count = options.order_samples;
+    plan.order_count = options.order ? options.order_samples : 0;
     plan.steps = (int)options.steps;
     plan.pool = bind_pool(L);
     struct net *net = net_use(L, 2, -1);
@@ -290,7 +296,7 @@ static const struct help_entry entries[] = {
              "that only looks like one (Ott et al. 2021). When a job trained the net, the verdict "
              "is also written into its run folder. ^C gives the prompt back.",
      .example = "v = cn.verdict{ net = cn.net.mlp{ input = {2}, outputs = 2 },\n"
-                "                data = cn.data.spirals{}.valid, order_samples = 0 }\nprint(v)",
+                "                data = cn.data.spirals{}.valid, order = false }\nprint(v)",
      .arguments = arguments,
      .options = option_sets},
 };

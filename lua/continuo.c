@@ -1,8 +1,10 @@
 /* The module: require "continuo" under a stock lua5.4, and what the workbench preloads. It makes
  * one table, cn, which is the same for every require in a Lua state. */
+#include <stdlib.h>
+
 #include "lua/bind.h"
 #include "lua/help.h"
-#include "lua/interrupt.h"
+#include "lua/help_markdown.h"
 
 static const struct help_entry entries[] = {
     {.name = "cn.threads",
@@ -18,6 +20,16 @@ static const struct help_entry entries[] = {
      .line = "the version, a text"},
 };
 
+static int markdown_call(lua_State *L) {
+    struct bind_box *box = bind_box(L, free);
+    box->pointer = help_markdown();
+    if (!box->pointer) {
+        bind_refuse(L, "no memory for the help");
+    }
+    lua_pushstring(L, box->pointer);
+    return 1;
+}
+
 __attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {
     luaL_checkversion(L);
     help_register(entries, sizeof entries / sizeof *entries);
@@ -27,12 +39,15 @@ __attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {
     bind_data_open(L);
     bind_net_open(L);
     bind_train_open(L);
+    bind_spec_open(L);
     bind_ode_open(L);
     bind_study_open(L);
     bind_order_open(L);
     bind_verdict_open(L);
     lua_pushcfunction(L, bind_threads_call);
     lua_setfield(L, -2, "threads");
+    lua_pushcfunction(L, markdown_call);
+    lua_setfield(L, -2, "help_markdown");
     lua_pushliteral(L, CONTINUO_VERSION);
     lua_setfield(L, -2, "version");
     return 1;

@@ -72,9 +72,9 @@ assert(v.gap == v.trained.accuracy - v.small.accuracy and v.interval > 0)
 assert(v.trained.scheme == "euler" and v.trained.steps == 2 and v.small.count == 200)
 assert(tostring(v):find "A order" and tostring(v):find "B limit" and tostring(v):find "C agreement")
 local known = cn.sweep{ net = net, data = d, samples = 200, schemes = { "euler", "rk4" }, steps = { 2, 16 } }
-assert(cn.verdict{ net = net, data = d, samples = 200, sweep = known, order_samples = 0 }.gap == v.gap)
+assert(cn.verdict{ net = net, data = d, samples = 200, sweep = known, order = false }.gap == v.gap)
 local function verdict(change)
-    local options = { net = net, data = d, samples = 100, order_samples = 0 }
+    local options = { net = net, data = d, samples = 100, order = false }
     for key, value in pairs(change) do
         options[key] = value
     end
