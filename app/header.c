@@ -28,8 +28,8 @@ static void describe(const struct track *track, bool is_long, struct line *line)
     line->is_calm = !is_running;
     double step = track_step(track), total = series->steps_total;
     if (isfinite(series->epochs_total)) {
-        (void)snprintf(line->text[EPOCH], SIZE, "epoch %.2f/%.4g", track_epoch(track),
-                       series->epochs_total);
+        (void)snprintf(line->text[EPOCH], SIZE, "epoch %.2f/%.*g", track_epoch(track),
+                       series->epochs_total < 10 ? 3 : 6, series->epochs_total);
     }
     if (isfinite(total)) {
         char whole[24];
@@ -43,7 +43,9 @@ static void describe(const struct track *track, bool is_long, struct line *line)
         (void)snprintf(line->text[SPEED], SIZE, is_long ? "%.*f steps/s" : "%.*f/s",
                        speed < 9.95 ? 2 : 1, speed);
     }
-    if (is_running && isfinite(left)) {
+    if (is_running && left <= 0) { /* the last probes, evaluations, checkpoint */
+        (void)snprintf(line->text[LEFT], SIZE, "finishing");
+    } else if (is_running && isfinite(left)) {
         (void)snprintf(line->text[LEFT], SIZE, "ETA %s", format_duration(left, duration));
     } else if (step > 0) {
         (void)snprintf(line->text[LEFT], SIZE, "in %s",

@@ -66,7 +66,10 @@ static void draw_cell(struct grid *grid, int end, int y, const struct block *blo
     bool is_trained = row == block->table.trained_row && column == block->table.trained_column;
     char number[16];
     (void)snprintf(number, sizeof number, isfinite(value) ? "%.1f" : ".", value);
-    (void)grid_text_right(grid, end - 1, y, 7, isfinite(value) ? GRID_TEXT : GRID_FAINT,
+    /* Measured on weights that have changed a good deal since: faint. */
+    double age = block->table.step - block->table.measured[row][column];
+    bool is_faint = !isfinite(value) || age > fmax(20, 0.1 * block->table.step);
+    (void)grid_text_right(grid, end - 1, y, 7, is_faint ? GRID_FAINT : GRID_TEXT,
                           is_trained ? GRID_BOLD : 0, is_trained ? "[%s]" : "%s ", number);
     if (isfinite(value)) {
         int level = (int)lround(7 * (value - lo) / (hi - lo));
@@ -97,13 +100,13 @@ static int wrap(struct grid *grid, struct rect rect, int colour, int attributes,
 
 static int gap_rows(const struct block *block, int width) {
     char text[80];
-    track_gap_text(&block->gap, text, sizeof text);
+    track_gap_text(block->track, &block->gap, text, sizeof text);
     return (int)strlen(text) + 3 > width ? 2 : 1;
 }
 
 static void draw_gap(struct grid *grid, struct rect rect, const struct block *block) {
     char text[80], line[96];
-    track_gap_text(&block->gap, text, sizeof text);
+    track_gap_text(block->track, &block->gap, text, sizeof text);
     bool is_alarm = block->gap.is_known && block->gap.is_alarm;
     const char *sign = !block->gap.is_known ? "" : is_alarm ? "!! " : "ok ";
     int colour = !block->gap.is_known ? GRID_FAINT : is_alarm ? GRID_ALARM : GRID_GOOD;

@@ -18,7 +18,8 @@ struct plain {
     struct follower {
         struct track *track;
         double last_line;    /* clock seconds */
-        double probed_step;  /* of the last set of probes told */
+        double last_probe;   /* clock seconds, of the last line about probes */
+        ptrdiff_t told_probes;
         ptrdiff_t told_step; /* training step of the last progress line */
         bool is_told_over;
     } followers[RUNS];
@@ -62,7 +63,7 @@ bool plain_add(struct plain *plain, const char *path, struct error *error) {
     }
     track_set(track, TRACK_STEP, 30);
     plain->followers[plain->count++] =
-        (struct follower){.track = track, .last_line = -APART_SECONDS, .probed_step = -1};
+        (struct follower){.track = track, .last_line = -APART_SECONDS};
     return true;
 }
 
@@ -74,33 +75,26 @@ static void tell_notes(const struct plain *plain, struct follower *follower) {
     }
 }
 
-/* One line for a whole set of probes, once the set is complete. */
-static void tell_probes(const struct plain *plain, struct follower *follower) {
-    const struct series *series = follower->track->series;
-    ptrdiff_t count = series->probe_count;
-    if (count == 0 || series->sweep_count > 0) {
-        return;
-    }
-    const struct series_probe *last = &series->probes[count - 1];
-    ptrdiff_t same = 0;
-    while (same < count && last[-same].step == last->step) {
-        same++;
-    }
-    if (last->step == follower->probed_step ||
-        same < (ptrdiff_t)series->probe_scheme_count * series->probe_step_count) {
-        return;
-    }
-    follower->probed_step = last->step;
+/* One line about the table of probes as it stands. */
+static void tell_probes(const struct plain *plain, struct follower *follower, double time) {
+    const struct track *track = follower->track;
+    const struct series *series = track->series;
     struct table table;
-    (void)track_table(follower->track, &table);
-    struct gap gap = track_gap(follower->track, &table);
+    bool is_due = time - follower->last_probe >= APART_SECONDS || series_is_over(series);
+    if (!is_due || series->probe_count == follower->told_probes || !track_table(track, &table)) {
+        return;
+    }
+    struct gap gap = track_gap(track, &table);
     if (gap.is_known) {
         char text[80];
-        track_gap_text(&gap, text, sizeof text);
-        (void)fprintf(plain->file, "%-14s %7.1f s  probe   step %.0f  %s %d: %.1f %%  limit %.1f %%"
-                      "  %s%s\n", series->name, last->seconds, last->step, series->trained_scheme,
-                      series->trained_steps, gap.trained, gap.limit, gap.is_alarm ? "!! " : "",
-                      text);
+        track_gap_text(track, &gap, text, sizeof text);
+        (void)fprintf(plain->file, "%-14s %7.1f s  probe  step %.0f  %s %d: %.1f %%  %s %d: %.1f %%"
+                      "  %s%s\n", series->name, track_seconds(track), table.step,
+                      series->trained_scheme, series->trained_steps, gap.trained,
+                      series->schemes[gap.scheme], gap.steps, gap.limit,
+                      gap.is_alarm ? "!! " : "", text);
+        follower->told_probes = series->probe_count;
+        follower->last_probe = time;
     }
 }
 
@@ -133,7 +127,7 @@ void plain_tick(struct plain *plain) {
         if (!is_over && follower->track->smooth_loss.count > 0) {
             tell_progress(plain, follower, time);
         }
-        tell_probes(plain, follower);
+        tell_probes(plain, follower, time);
         tell_notes(plain, follower);
         if (follower->track->is_lost && !follower->is_told_over) {
             (void)fprintf(plain->file, "%-14s lost: its process has ended without a last word\n",

@@ -7,11 +7,12 @@
 
 #include "depth/tableau.h"
 
-enum { TRACES = 6 };
+enum { TRACES = 7 };
 
 static void list_traces(struct track *track, struct trace *traces[TRACES]) {
     struct trace *all[TRACES] = {&track->loss,        &track->norm,        &track->rate,
-                                 &track->smooth_loss, &track->smooth_norm, &track->accuracy};
+                                 &track->smooth_loss, &track->smooth_norm, &track->accuracy,
+                                 &track->probed};
     memcpy(traces, all, sizeof all);
 }
 
@@ -96,6 +97,7 @@ static void read_accuracies(struct track *track) {
             if (is_trained(series, probe)) {
                 trace_add(&track->accuracy, x_of(track, probe->step, probe->epoch, probe->seconds),
                           100 * probe->accuracy);
+                trace_add(&track->probed, probe->step, 100 * probe->accuracy);
             }
             track->probes_read++;
         } else {
@@ -197,14 +199,19 @@ double track_x_total(const struct track *track) {
     return track->x == TRACK_STEP ? series->steps_total : series->epochs_total;
 }
 
-static int find_or_add(int *list, int *count, int most, int value, bool is_sorted) {
-    for (int i = 0; i < *count; i++) {
+static int find_in(const int *list, int count, int value) {
+    for (int i = 0; i < count; i++) {
         if (list[i] == value) {
             return i;
         }
     }
-    if (*count == most) {
-        return -1;
+    return -1;
+}
+
+/* Adds value to the list, in ascending order if sorted, unless it is there or `most` are. */
+static void add_to(int *list, int *count, int most, int value, bool is_sorted) {
+    if (find_in(list, *count, value) >= 0 || *count == most) {
+        return;
     }
     int place = (*count)++;
     while (is_sorted && place > 0 && list[place - 1] > value) {
@@ -212,14 +219,42 @@ static int find_or_add(int *list, int *count, int most, int value, bool is_sorte
         place--;
     }
     list[place] = value;
-    return place;
+}
+
+/* The probes or sweeps a table is made of. */
+static const struct series_probe *cells_of(const struct series *series, bool is_sweep,
+                                           ptrdiff_t *first, ptrdiff_t *last) {
+    /* The latest value of a cell is among the last few hundred, whatever the run's length. */
+    enum { MOST = 8 * TABLE_SCHEMES * TABLE_STEPS };
+    *last = is_sweep ? series->sweep_count : series->probe_count;
+    *first = *last > MOST ? *last - MOST : 0;
+    return is_sweep ? series->sweeps : series->probes;
+}
+
+/* Sets each cell to its last value measured not after the training step `until`. */
+static void fill(const struct series *series, struct table *table, double until) {
+    ptrdiff_t first, last;
+    const struct series_probe *cells = cells_of(series, table->is_sweep, &first, &last);
+    for (int row = 0; row < table->step_count; row++) {
+        for (int column = 0; column < table->scheme_count; column++) {
+            table->accuracy[row][column] = table->measured[row][column] = (double)NAN;
+        }
+    }
+    for (ptrdiff_t i = first; i < last; i++) {
+        int column = find_in(table->schemes, table->scheme_count, cells[i].scheme);
+        int row = find_in(table->steps, table->step_count, cells[i].steps);
+        if (column >= 0 && row >= 0 && !(cells[i].step > until)) {
+            table->accuracy[row][column] = 100 * cells[i].accuracy;
+            table->measured[row][column] = cells[i].step;
+            table->images = cells[i].count;
+            table->step = cells[i].step;
+        }
+    }
 }
 
 bool track_table(const struct track *track, struct table *table) {
     const struct series *series = track->series;
     *table = (struct table){.is_sweep = series->sweep_count > 0,
-                            .trained_row = -1,
-                            .trained_column = -1,
                             .images = series->probe_images,
                             .step = (double)NAN};
     if (!table->is_sweep) {
@@ -228,38 +263,23 @@ bool track_table(const struct track *track, struct table *table) {
         memcpy(table->schemes, series->probe_schemes, sizeof table->schemes);
         memcpy(table->steps, series->probe_steps, sizeof table->steps);
     }
-    const struct series_probe *cells = table->is_sweep ? series->sweeps : series->probes;
-    ptrdiff_t count = table->is_sweep ? series->sweep_count : series->probe_count;
-    /* The latest value of a cell is among the last few hundred, whatever the run's length. */
-    enum { MOST = 4 * TABLE_SCHEMES * TABLE_STEPS };
-    ptrdiff_t from = count > MOST ? count - MOST : 0;
-    for (ptrdiff_t i = from; i < count; i++) {
-        (void)find_or_add(table->schemes, &table->scheme_count, TABLE_SCHEMES, cells[i].scheme,
-                          false);
-        (void)find_or_add(table->steps, &table->step_count, TABLE_STEPS, cells[i].steps, true);
+    ptrdiff_t first, last;
+    const struct series_probe *cells = cells_of(series, table->is_sweep, &first, &last);
+    for (ptrdiff_t i = first; i < last; i++) {
+        add_to(table->schemes, &table->scheme_count, TABLE_SCHEMES, cells[i].scheme, false);
+        add_to(table->steps, &table->step_count, TABLE_STEPS, cells[i].steps, true);
     }
-    for (int row = 0; row < table->step_count; row++) {
-        for (int column = 0; column < table->scheme_count; column++) {
-            table->accuracy[row][column] = (double)NAN;
-            bool is_trained_cell =
-                table->steps[row] == series->trained_steps &&
-                strcmp(series->schemes[table->schemes[column]], series->trained_scheme) == 0;
-            if (is_trained_cell) {
-                table->trained_row = row;
-                table->trained_column = column;
-            }
+    table->trained_row = find_in(table->steps, table->step_count, series->trained_steps);
+    table->trained_column = -1;
+    for (int column = 0; column < table->scheme_count; column++) {
+        if (strcmp(series->schemes[table->schemes[column]], series->trained_scheme) == 0) {
+            table->trained_column = column;
         }
     }
-    for (ptrdiff_t i = from; i < count; i++) {
-        int schemes = table->scheme_count, steps = table->step_count;
-        int column = find_or_add(table->schemes, &schemes, 0, cells[i].scheme, false);
-        int row = find_or_add(table->steps, &steps, 0, cells[i].steps, false);
-        if (column >= 0 && row >= 0) {
-            table->accuracy[row][column] = 100 * cells[i].accuracy;
-            table->images = cells[i].count;
-            table->step = cells[i].step;
-        }
+    if (table->trained_column < 0) {
+        table->trained_row = -1;
     }
+    fill(series, table, (double)INFINITY);
     return table->scheme_count > 0 && table->step_count > 0;
 }
 
@@ -268,42 +288,90 @@ static int order_of(const char *scheme) {
     return tableau ? tableau->order : 0;
 }
 
-struct gap track_gap(const struct track *track, const struct table *table) {
-    struct gap gap = {0};
-    if (table->trained_row < 0) {
-        return gap;
+/* The accuracy of the trained cell at a training step, between its measurements. */
+static double trained_at(const struct track *track, const struct table *table, double step) {
+    const struct trace *probed = &track->probed;
+    double latest = table->accuracy[table->trained_row][table->trained_column];
+    ptrdiff_t after = trace_from(probed, step);
+    if (table->is_sweep || probed->count == 0 || after == probed->count) {
+        return latest;
     }
-    gap.trained = table->accuracy[table->trained_row][table->trained_column];
-    gap.limit = (double)NAN;
-    int best = -1;
-    for (int row = table->step_count - 1; row >= 0 && best < 0; row--) {
+    if (after == 0 || probed->x[after] == step) {
+        return probed->y[after];
+    }
+    double before = probed->x[after - 1];
+    double part = (step - before) / (probed->x[after] - before);
+    return probed->y[after - 1] + part * (probed->y[after] - probed->y[after - 1]);
+}
+
+/* The cell that comes nearest to the limit: the error of order p at N steps goes like N^-p. */
+static bool find_limit(const struct track *track, const struct table *table, struct gap *gap,
+                       double *measured) {
+    const struct series *series = track->series;
+    int trained_order = order_of(series->trained_scheme), highest = 0;
+    double best = 0;
+    for (int column = 0; column < table->scheme_count; column++) {
+        int order = order_of(series->schemes[table->schemes[column]]);
+        highest = order > highest ? order : highest;
+    }
+    for (int row = 0; row < table->step_count; row++) {
         for (int column = 0; column < table->scheme_count; column++) {
-            int order = order_of(track->series->schemes[table->schemes[column]]);
-            if (order > best && isfinite(table->accuracy[row][column])) {
-                best = order;
-                gap.limit = table->accuracy[row][column];
+            int order = order_of(series->schemes[table->schemes[column]]);
+            bool is_last = row == table->step_count - 1 && order == highest;
+            bool is_finer = order >= trained_order && table->steps[row] >= series->trained_steps;
+            bool is_trained_cell = row == table->trained_row && column == table->trained_column;
+            double rank = is_last ? (double)INFINITY : order * log2(2.0 * table->steps[row]);
+            if (isfinite(table->accuracy[row][column]) && rank > best &&
+                (is_last || (is_finer && !is_trained_cell))) {
+                best = rank;
+                gap->is_limit = is_last;
+                gap->scheme = table->schemes[column];
+                gap->steps = table->steps[row];
+                gap->limit = table->accuracy[row][column];
+                *measured = table->measured[row][column];
             }
         }
     }
-    gap.is_known = isfinite(gap.trained) && isfinite(gap.limit);
-    if (gap.is_known) {
-        double p = gap.trained / 100, q = gap.limit / 100;
-        double images = table->images > 1 ? table->images : 1;
-        gap.points = gap.trained - gap.limit;
-        gap.margin = fmax(1, 200 * sqrt((p * (1 - p) + q * (1 - q)) / images));
-        gap.is_alarm = fabs(gap.points) > gap.margin;
+    return best > 0;
+}
+
+struct gap track_gap(const struct track *track, const struct table *table) {
+    struct gap gap = {0};
+    double measured = 0;
+    if (table->trained_row < 0 ||
+        !isfinite(table->accuracy[table->trained_row][table->trained_column])) {
+        return gap;
     }
+    /* What was measured after the trained cell is not compared with it. */
+    struct table past = *table;
+    if (!table->is_sweep) {
+        fill(track->series, &past, table->measured[table->trained_row][table->trained_column]);
+    }
+    if (!find_limit(track, &past, &gap, &measured)) {
+        return gap;
+    }
+    gap.is_known = true;
+    gap.trained = trained_at(track, table, measured);
+    double p = gap.trained / 100, q = gap.limit / 100;
+    double images = table->images > 1 ? table->images : 1;
+    gap.points = gap.trained - gap.limit;
+    gap.margin = fmax(1, 200 * sqrt((p * (1 - p) + q * (1 - q)) / images));
+    gap.is_alarm = fabs(gap.points) > gap.margin;
     return gap;
 }
 
-void track_gap_text(const struct gap *gap, char *text, size_t size) {
+void track_gap_text(const struct track *track, const struct gap *gap, char *text, size_t size) {
+    char other[48] = "its own ODE limit";
+    if (gap->is_known && !gap->is_limit) {
+        (void)snprintf(other, sizeof other, "%s %d", track->series->schemes[gap->scheme],
+                       gap->steps);
+    }
     if (!gap->is_known) {
         (void)snprintf(text, size, "own ODE limit not measured yet");
     } else if (gap->is_alarm) {
-        (void)snprintf(text, size, "trained point sits %.1f points %s its own ODE limit",
-                       fabs(gap->points), gap->points > 0 ? "above" : "below");
+        (void)snprintf(text, size, "trained point sits %.1f points %s %s", fabs(gap->points),
+                       gap->points > 0 ? "above" : "below", other);
     } else {
-        (void)snprintf(text, size, "trained point is within %.1f of its own ODE limit",
-                       fabs(gap->points));
+        (void)snprintf(text, size, "trained point is within %.1f of %s", fabs(gap->points), other);
     }
 }

@@ -11,21 +11,28 @@ enum track_x { TRACK_STEP, TRACK_EPOCH, TRACK_SECONDS, TRACK_X_COUNT };
 
 enum { TABLE_SCHEMES = 8, TABLE_STEPS = 16 };
 
-/* Accuracy of the same weights: in percent, nan where not measured (yet). */
+/* Accuracy of the same weights: in percent, nan where not measured (yet). While a run trains its
+ * cells are measured one by one, so each has the training step of its weights beside it. */
 struct table {
     bool is_sweep; /* on the test part at the end; else the latest probes */
     int scheme_count, step_count;
     int schemes[TABLE_SCHEMES]; /* indices into series->schemes */
     int steps[TABLE_STEPS];     /* ascending */
     double accuracy[TABLE_STEPS][TABLE_SCHEMES];
-    int trained_row, trained_column; /* -1: not in the table */
-    double images, step;             /* measured on so many images, after that training step */
+    double measured[TABLE_STEPS][TABLE_SCHEMES]; /* training step */
+    int trained_row, trained_column;             /* -1: not in the table */
+    double images, step; /* measured on so many images; training step of the newest cell */
 };
 
 /* The trained cell against the limit of its own ODE: the scheme of highest order at the finest
- * steps of the table. In points of accuracy. */
+ * steps of the table. Until that is measured, against the cell measured that comes nearest to it,
+ * if its order and steps are not below the trained ones. In points of accuracy, for the weights of
+ * one moment: the trained cell's accuracy is interpolated to the training step at which the other
+ * was measured, and cells measured after the trained one wait until it is measured again. */
 struct gap {
     bool is_known;
+    bool is_limit;     /* the other cell is the limit */
+    int scheme, steps; /* the other cell; scheme is an index into series->schemes */
     double trained, limit, points; /* points = trained - limit */
     double margin;                 /* two standard errors of the difference, at least 1 point */
     bool is_alarm;                 /* |points| > margin */
@@ -39,6 +46,7 @@ struct track {
     double span; /* of the smoothing, in training steps; 0: none */
     struct trace loss, norm, rate;
     struct trace smooth_loss, smooth_norm; /* the same as loss and norm when span is 0 */
+    struct trace probed;   /* percent, the probes of the trained cell, over training steps */
     struct trace accuracy; /* percent, validation: evaluations, and probes of the trained cell */
     struct smoother {
         double weight, sum; /* so far: sum of w, and of w y */
@@ -74,6 +82,6 @@ double track_x_total(const struct track *track);
 bool track_table(const struct track *track, struct table *table);
 struct gap track_gap(const struct track *track, const struct table *table);
 /* "trained point sits 13.9 points above its own ODE limit". */
-void track_gap_text(const struct gap *gap, char *text, size_t size);
+void track_gap_text(const struct track *track, const struct gap *gap, char *text, size_t size);
 
 #endif

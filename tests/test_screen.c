@@ -211,6 +211,36 @@ Test(screen, gap_within_two_standard_errors_is_no_alarm) {
     cr_expect_not(gap.is_alarm, "4 points of 400 images");
 }
 
+Test(screen, gap_compares_weights_of_one_moment) {
+    const char *path = fake_run(scratch_path(""), "moving", true, 99);
+    static const struct {
+        int step, steps;
+        const char *scheme;
+        double accuracy;
+    } probes[] = {{90, 1, "midpoint", 0.44}, {100, 1, "euler", 0.50}, {150, 16, "rk4", 0.55},
+                  {200, 1, "euler", 0.70}};
+    add(path);
+    struct table table;
+    char text[80];
+    static const char *const told[] = {
+        "own ODE limit not measured yet", "trained point sits 6.0 points above midpoint 1",
+        "trained point sits 6.0 points above midpoint 1",
+        "trained point sits 5.0 points above its own ODE limit"};
+    for (int i = 0; i < 4; i++) {
+        char line[200];
+        (void)snprintf(line, sizeof line, "{\"kind\":\"probe\",\"step\":%d,\"scheme\":\"%s\","
+                       "\"steps\":%d,\"accuracy\":%.3f,\"count\":4000}", probes[i].step,
+                       probes[i].scheme, probes[i].steps, probes[i].accuracy);
+        fake_append(path, line);
+        (void)scene_update(scene);
+        cr_assert(track_table(scene->tracks[0], &table));
+        struct gap gap = track_gap(scene->tracks[0], &table);
+        track_gap_text(scene->tracks[0], &gap, text, sizeof text);
+        cr_expect_str_eq(text, told[i]);
+        (void)draw(80, 24);
+    }
+}
+
 Test(screen, smoothed_constant_is_that_constant_and_span_zero_is_the_data) {
     const char *path = fake_run(scratch_path(""), "even", true, 0);
     for (int step = 1; step <= 60; step++) {
@@ -396,7 +426,7 @@ Test(screen, plain_lines_tell_progress_evaluations_probes_and_states) {
     (void)fclose(file);
     static const char *const expected[] = {
         "fm-euler           0.0 s  queued\n", "step 900/1290  epoch 2.09  loss 0.2",
-        "probe   step 900  euler 1: 87.8 %  limit 73.9 %  !! trained point sits 13.9 points above",
+        "probe  step 900  euler 1: 87.8 %  rk4 16: 73.9 %  !! trained point sits 13.9 points above",
         "valid  epoch 1  loss 0.4100  accuracy 85.30 % of 5000\n", "   90.3 s  done\n", NULL};
     expect_all(text, expected);
     const char *first = strstr(text, "step 900/1290");
