@@ -165,6 +165,7 @@ void edit_start(const char *prompt) {
     event = EDIT_NONE;
     line_read = NULL;
     active = true;
+    rl_reset_screen_size(); /* it may have changed while a chunk or the screen was up */
     rl_callback_handler_install(prompt, on_line);
     if (aside) { /* the start-up hook runs before the first display; show the line now */
         (void)restore_line();

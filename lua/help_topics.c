@@ -60,10 +60,10 @@ static const struct help_entry entries[] = {
             "job at its next batch: weights, optimiser and random numbers stay as they are, and "
             "job:resume() goes on with the same bits. A second ^C within 2 seconds stops the job "
             "(weights are kept and written), a third leaves the program with status 130.\n\n"
-            "In a script (continuo run, continuo -e) there is no prompt to go back to: the first "
-            "^C stops the running jobs at their next batch, writes their weights and ends the "
-            "script with status 130; a second within 2 seconds ends it at once. On the live "
-            "screen of a script p pauses instead.",
+            "In a script (continuo run, continuo -e) there is no prompt to go back to. On the live "
+            "screen the first ^C pauses, p goes on, the next ^C stops the jobs; without a screen "
+            "the first one stops them. Stopped jobs write their weights, then the script ends with "
+            "status 130. One more ^C does not wait for that.",
     },
     {
         .name = "order",
