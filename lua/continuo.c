@@ -18,6 +18,11 @@ static const struct help_entry entries[] = {
      .group = "study",
      .signature = "cn.version",
      .line = "the version, a text"},
+    {.name = "cn.help_markdown",
+     .group = "prompt",
+     .signature = "cn.help_markdown() -> text",
+     .line = "the whole help as Markdown: what docs/LUA.md holds",
+     .example = "assert(#cn.help_markdown() > 1000)"},
 };
 
 static int markdown_call(lua_State *L) {
