@@ -1,6 +1,6 @@
 /* cn.ode: schemes as objects that print themselves, and the solution of fields written in Lua.
  * Stepping counts in integers: step i of N at stage abscissa p/q is at the exact fraction
- * (i q + p) / (N q) of the interval, rounded once (NUMERICS.md, "Depth"). */
+ * (i q + p) / (N q) of the interval, rounded once (NUMERICS.md eq. 3). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -23,7 +23,7 @@ static int constant_pieces(int nodes) {
 
 /* The depth is (step q + p) / (steps q), so its cell is a quotient of integers; 128 bits hold the
  * products for any int and any c. At c = 1 the open rule asks for the cell that ends there: the
- * largest integer below nodes (step + 1) / steps. */
+ * largest integer below nodes (step + 1) / steps. NUMERICS.md eq. 4, 5. */
 static struct support constant_at(int nodes, int step, int steps, struct rational c,
                                   enum edge edge) {
     assert(nodes > 0 && steps > 0 && step >= 0 && step < steps && c.q > 0);

@@ -1,6 +1,6 @@
 /* Weights as functions of depth: theta(t) = sum_a phi_a(t) theta_a over the nodes of a basis.
  * A depth is never a float: it is the stage abscissa c = p/q of step i of N (0-based), and the
- * cell it falls into is integer arithmetic (NUMERICS.md, "Depth"). */
+ * cell it falls into is integer arithmetic (NUMERICS.md eq. 3 to 5). */
 #ifndef CONTINUO_DEPTH_BASIS_H
 #define CONTINUO_DEPTH_BASIS_H
 
@@ -37,7 +37,7 @@ int basis_count(void);
 const struct basis *basis_entry(int index);
 
 /* Whether `steps` steps align with the breakpoints of `nodes` nodes (every step lies in one
- * cell): what the stated order of a scheme needs. */
+ * cell): what the stated order of a scheme needs. NUMERICS.md eq. 6. */
 bool basis_aligned(const struct basis *basis, int nodes, int steps);
 
 #endif

@@ -109,7 +109,7 @@ static struct bound bound_of(const struct tableau *tableau) {
 }
 
 /* How many primes exceed |N| for every tree of up to `order` vertices. Eight bits cover the
- * rounding of the bound itself. */
+ * rounding of the bound itself. NUMERICS.md eq. 13. */
 static int primes_needed(const struct bound *bound, int order) {
     const int edges = order - 1;
     const double size = log2(tgamma(order + 1) * bound->b_sum + 1) + edges * log2(bound->a_row_max);

@@ -1,6 +1,6 @@
 /* Order conditions of explicit Runge-Kutta schemes: a scheme has order p when, for every rooted
  * tree t of up to p vertices, its elementary weight Phi(t) = sum_i b_i Phi_i(t) is 1 / gamma(t)
- * (NUMERICS.md, "Order"). Decided exactly, for any rational coefficients. */
+ * (NUMERICS.md eq. 10 to 12). Decided exactly, for any rational coefficients. */
 #ifndef CONTINUO_DEPTH_CONDITION_H
 #define CONTINUO_DEPTH_CONDITION_H
 
@@ -16,7 +16,7 @@ int condition_order(const struct tableau *tableau, int *failing);
 double condition_weight(const struct tableau *tableau, int index);
 
 /* The norm of the error coefficients of `order`: sqrt(sum over its trees ((Phi - 1/gamma) /
- * sigma)^2). At the scheme's order + 1 it is the principal error norm. */
+ * sigma)^2). At the scheme's order + 1 it is the principal error norm. NUMERICS.md eq. 14. */
 double condition_error_norm(const struct tableau *tableau, int order);
 
 /* Whether the scheme has at least `order`; otherwise *error names scheme, order, tree and both

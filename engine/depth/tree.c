@@ -11,7 +11,7 @@ static pthread_once_t generated = PTHREAD_ONCE_INIT;
 
 /* Hangs `right` from the root of `left`. Density and symmetry follow Hairer, Norsett, Wanner,
  * Solving Ordinary Differential Equations I, 2nd ed. 1993, section II.2: gamma is the product of
- * the orders of all subtrees, sigma counts equal children at every vertex. */
+ * the orders of all subtrees, sigma counts equal children at every vertex. NUMERICS.md eq. 11. */
 static struct tree graft(int left, int right) {
     const struct tree *const l = &trees[left], *const r = &trees[right];
     struct tree tree = {.order = l->order + r->order, .left = left, .right = right};

@@ -1,4 +1,4 @@
-/* Direct convolution over blocks of 16 channels, and its weight gradient.
+/* Direct convolution over blocks of 16 channels, and its weight gradient (NUMERICS.md eq. 52, 53).
  *
  * The inner tile holds R output pixels of a row times G vectors of output channels in registers;
  * each input value is read once per tap and multiplied into G of them. Weights are packed

@@ -1,7 +1,7 @@
 /* Losses over (n, classes) outputs, row by row in double. */
 #include "kernels/table.h"
 
-/* Cross-entropy against (1 - smoothing) one-hot + smoothing / classes. NUMERICS.md, "Losses".
+/* Cross-entropy against (1 - smoothing) one-hot + smoothing / classes. NUMERICS.md eq. 32, 33.
  * A row that is not finite gives a loss that is not finite. */
 double NAME(cross_entropy)(void *dz_, const void *z_, const int32_t *labels, ptrdiff_t n,
                            ptrdiff_t classes, double smoothing, ptrdiff_t *correct) {
@@ -39,7 +39,7 @@ double NAME(cross_entropy)(void *dz_, const void *z_, const int32_t *labels, ptr
     return total;
 }
 
-/* Sum over samples of the mean over outputs of (z - target)^2. */
+/* Sum over samples of the mean over outputs of (z - target)^2. NUMERICS.md eq. 34. */
 double NAME(squared_error)(void *dz_, const void *z_, const float *targets, ptrdiff_t n,
                            ptrdiff_t outputs) {
     const real *z = z_;

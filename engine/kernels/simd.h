@@ -65,7 +65,8 @@ INLINE vec vec_abs(vec x) {
 }
 
 /* exp(x) - 1 for x <= 0: x = k ln 2 + r, |r| <= ln 2 / 2, Taylor series in r. Relative error of
- * a few units in the last place; below EXP_LEAST the result is -1 to rounding. */
+ * a few units in the last place; below EXP_LEAST the result is -1 to rounding. NUMERICS.md
+ * eq. 27. */
 INLINE vec vec_expm1_negative(vec x) {
     x = choose(x < splat((real)EXP_LEAST), splat((real)EXP_LEAST), x);
     vec shifted = x * (real)1.44269504088896340736 + (real)ROUND_MAGIC;
@@ -86,7 +87,7 @@ INLINE vec vec_tanh(vec x) {
     ivec sign = (ivec)x & (((ivec){0} + 1) << (REAL_BITS - 1));
     return (vec)((ivec)t | sign);
 }
-/* log(1 + u) for u in [0, 1]: 2 atanh(u / (2 + u)). */
+/* log(1 + u) for u in [0, 1]: 2 atanh(u / (2 + u)). NUMERICS.md eq. 29. */
 INLINE vec vec_log1p_unit(vec u) {
     vec s = u / (u + (real)2.0), z = s * s;
     vec p = splat((real)1.0 / (real)(2 * ATANH_TERMS + 1));

@@ -45,7 +45,7 @@ void NAME(value)(void *y_, int pad, const void *x_, struct extent e, const struc
 
 /* Gradient by x, given g by the value (PLAIN, ACT_FIRST) or by the normalised value (ACT_LAST):
  * through the norm, g -> scale (g - m1 - xhat m2); through the activation, times its slope.
- * NUMERICS.md, "Batch normalisation". */
+ * NUMERICS.md eq. 23. */
 INLINE vec vec_slope(vec g, vec x, enum activation act, enum shape_of_transform shape, vec scale,
                      vec mean, vec rstd, vec m1, vec m2) {
     switch (shape) {
@@ -104,7 +104,7 @@ void NAME(slope)(void *dx_, int pad, int dilate, ptrdiff_t rows, ptrdiff_t colum
 #undef LOOP
 }
 
-/* Chan, Golub & LeVeque 1983: merges (n, mean, sum of squared deviations) of two sets. */
+/* Merges (n, mean, sum of squared deviations) of two sets. NUMERICS.md eq. 21. */
 static void merge_moments(double *mean, double *m2, double count, double added, double other_mean,
                           double other_m2) {
     const double delta = other_mean - *mean, total = count + added;

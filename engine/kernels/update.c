@@ -58,7 +58,8 @@ void NAME(scale)(void *x_, double factor, ptrdiff_t n) {
 }
 
 /* Sutskever et al. 2013 as PyTorch writes it: g' = g + decay w; v = momentum v + g' (v = g' at the
- * first step); w -= rate v, or rate (g' + momentum v) with Nesterov's look-ahead. */
+ * first step); w -= rate v, or rate (g' + momentum v) with Nesterov's look-ahead. NUMERICS.md
+ * eq. 35. */
 void NAME(sgd)(void *w_, const void *g_, void *velocity, ptrdiff_t n, double rate_, double momentum_,
                double decay_, int nesterov, int first) {
     real *restrict w = w_, *restrict v = velocity;
@@ -73,7 +74,8 @@ void NAME(sgd)(void *w_, const void *g_, void *velocity, ptrdiff_t n, double rat
 }
 
 /* Kingma & Ba 2015, algorithm 1, with bias correction at `step` (1-based); decay is added to the
- * gradient, or taken off the weights first when decoupled (Loshchilov & Hutter 2019). */
+ * gradient, or taken off the weights first when decoupled (Loshchilov & Hutter 2019). NUMERICS.md
+ * eq. 36, 37. */
 void NAME(adam)(void *w_, const void *g_, void *m_, void *v_, ptrdiff_t n, double rate, double beta1,
                 double beta2, double epsilon, double decay, int decoupled, ptrdiff_t step) {
     real *restrict w = w_, *restrict m = m_, *restrict v = v_;

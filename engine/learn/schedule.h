@@ -9,7 +9,7 @@
  *              Topin 2018; the two-phase form of PyTorch's OneCycleLR, momentum left alone)
  *
  * In the first three `warmup` epochs ramp the rate up linearly: times (step + 1) / warm-up steps.
- */
+ * NUMERICS.md eq. 39, 40. */
 #ifndef CONTINUO_LEARN_SCHEDULE_H
 #define CONTINUO_LEARN_SCHEDULE_H
 

@@ -309,7 +309,8 @@ static bool differentiate(struct train *train, ptrdiff_t count, struct step_repo
 static void update(struct train *train, const struct step_report *report) {
     struct net *net = train->net;
     if (train->options.clip > 0) {
-        /* As torch.nn.utils.clip_grad_norm_ has it, with its 1e-6 against division by zero. */
+        /* As torch.nn.utils.clip_grad_norm_ has it, with its 1e-6 against division by zero.
+         * NUMERICS.md eq. 38. */
         double factor = train->options.clip / (report->grad_norm + 1e-6);
         if (factor < 1) {
             net->kernels->scale(net->grads, factor, net->trainable_len);

@@ -165,7 +165,7 @@ static bool add_stages(struct layers *layers, const struct image_options *o, str
     return true;
 }
 
-/* Stem, three stitches and blocks, head (Queiruga et al. 2020, section 5; NUMERICS.md). */
+/* Stem, three stitches and blocks, head (Queiruga et al. 2020; NUMERICS.md eq. 41, 42). */
 static bool build_image(const struct image_options *o, struct layers *layers, struct error *error) {
     struct layer *stem = layers_add(layers, LAYER_CONV, "stem", "conv");
     stem->out = o->width;

@@ -24,7 +24,7 @@ enum layer_kind {
     LAYER_ODE,      /* dx/dt = factor body(x; theta(t)), t from 0 to 1 */
 };
 
-/* How running statistics of a norm inside an ODE layer move (NUMERICS.md, "Batch normalisation"). */
+/* How running statistics of a norm inside an ODE layer move (NUMERICS.md eq. 26 and eq. 24). */
 enum norm_update { NORM_STATEFUL, NORM_VISIT };
 extern const char *const norm_update_names[]; /* "stateful", "visit", NULL */
 

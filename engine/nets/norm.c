@@ -15,7 +15,7 @@ static void *cell_value(const struct pass *pass, int parameter, int cell, ptrdif
     return at(pass, net->values, net->parameters[parameter].offset + cell * channels);
 }
 
-/* Chunk partials (mean, sum of squared deviations) merged in order (Chan et al. 1983). */
+/* Chunk partials (mean, sum of squared deviations) merged in order (NUMERICS.md eq. 21). */
 static void merge_partials(struct pass *pass, ptrdiff_t padded, ptrdiff_t pixels, double *mean,
                            double *square) {
     for (ptrdiff_t c = 0; c < padded; c++) {
@@ -102,7 +102,7 @@ void norm_backward(struct pass *pass, const struct norm *norm, struct norm_state
     pass->k->from_doubles(state->m2, sum_gx, padded);
 }
 
-/* One EMA step per visit, as separate norms in PyTorch do. */
+/* One EMA step per visit, as separate norms in PyTorch do. NUMERICS.md eq. 24. */
 static void move_by_visit(const struct norm *norm, int index, struct frame *const *frames,
                           int count, int cell, double *mean, double *var) {
     for (int f = 0; f < count; f++) {
@@ -115,7 +115,7 @@ static void move_by_visit(const struct norm *norm, int index, struct frame *cons
 }
 
 /* One step per batch: each visit proposes an EMA step, the proposals are projected onto the basis;
- * for cells that is their mean, of means and of log-variances. */
+ * for cells that is their mean, of means and of log-variances. NUMERICS.md eq. 26. */
 static void move_stateful(const struct norm *norm, int index, struct frame *const *frames,
                           int count, int cell, double *mean, double *var) {
     for (ptrdiff_t c = 0; c < norm->channels; c++) {

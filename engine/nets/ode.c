@@ -1,5 +1,5 @@
 /* Any explicit Runge-Kutta scheme through dx/dt = factor body(x; theta(t)), t from 0 to 1 in
- * `steps` steps, and its discrete adjoint (NUMERICS.md, "Runge-Kutta" and "Discrete adjoint"):
+ * `steps` steps, and its discrete adjoint (NUMERICS.md eq. 7, 8 and eq. 15 to 17):
  *     Y_i = x + h sum_{j<i} a_ij k_j,  k_i = factor skip body(Y_i),  x <- x + h sum_i b_i k_i
  *     kbar_i = h (b_i xbar + sum_{j>i} a_ji Ybar_j),  xbar <- xbar + sum_i Ybar_i
  * A slope is not stored: combinations read the body's output through its transform. */
@@ -105,7 +105,8 @@ static void dot_chunk(void *context, int chunk, int worker) {
     pass->partial[chunk * pass->partial_stride] = sum;
 }
 
-/* d loss / d skip = <kbar / skip, body(Y)>; kbar without skip comes in, with skip goes out. */
+/* d loss / d skip = <kbar / skip, body(Y)>; kbar without skip comes in, with skip goes out.
+ * NUMERICS.md eq. 18. */
 static void skip_backward(struct pass *pass, const struct op *op, const struct frame *frame,
                           void *kbar) {
     struct dot d = {pass, op, frame, kbar};

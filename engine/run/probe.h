@@ -6,7 +6,7 @@
  * so that all of them together take the share `share` of the time. Cells that were never seen come
  * first, cheap ones before dear ones. Then a cell that costs c is due every sqrt(c) S / share
  * seconds, S the sum of all roots: of all periods that spend the share, these have the least sum,
- * so the grid is as fresh as the share allows. */
+ * so the grid is as fresh as the share allows. NUMERICS.md eq. 51. */
 #ifndef CONTINUO_RUN_PROBE_H
 #define CONTINUO_RUN_PROBE_H
 

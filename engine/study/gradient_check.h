@@ -3,7 +3,8 @@
  *
  * The function differentiated is r . y, the outputs y of a random batch weighted by random r. With
  * step h the difference (f(w + h) - f(w - h)) / 2h carries a truncation error of order h^2 and a
- * rounding error of order eps |f| / h; h = eps^(1/3) max(1, |w|) balances them near 1e-10. An entry
+ * rounding error of order eps |f| / h; h = eps^(1/3) max(1, |w|) balances them near 1e-10
+ * (NUMERICS.md eq. 50). An entry
  * where the two one-sided differences disagree sits at a kink (of relu): it is counted, not
  * compared. */
 #ifndef CONTINUO_STUDY_GRADIENT_CHECK_H

@@ -1,6 +1,6 @@
 /* Observed order of convergence: the slope of log error over log step size, and what slope theory
- * leads to expect. Numbers only; order_study.h measures them on a net. NUMERICS.md, "Observed
- * order". */
+ * leads to expect. Numbers only; order_study.h measures them on a net. NUMERICS.md eq. 44
+ * to 47. */
 #ifndef CONTINUO_STUDY_ORDER_H
 #define CONTINUO_STUDY_ORDER_H
 

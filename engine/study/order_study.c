@@ -132,7 +132,8 @@ static const struct tableau *best_scheme(void) {
 }
 
 /* Computes the reference state, twice as coarse first: their difference tells the error of the
- * finer one. Round-off is taken to grow with the square root of the number of steps. */
+ * finer one. Round-off is taken to grow with the square root of the number of steps.
+ * NUMERICS.md eq. 45. */
 static bool find_reference(const struct runs *runs, int multiple, struct order_study *study,
                            double *coarser, double *reference, struct error *error) {
     const struct tableau *const scheme = study->reference;

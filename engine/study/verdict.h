@@ -7,7 +7,8 @@
  * "ResNet After All?").
  * C, agreement: at small steps all schemes are equally accurate, so that the limit is one.
  *
- * Decided from numbers alone; verdict_measure.h obtains them. NUMERICS.md, "Verdict". */
+ * Decided from numbers alone; verdict_measure.h obtains them. NUMERICS.md, "Verdict", eq. 48
+ * and 49. */
 #ifndef CONTINUO_STUDY_VERDICT_H
 #define CONTINUO_STUDY_VERDICT_H
 
