@@ -289,6 +289,20 @@ static void draw_y_axis(struct plot *plot) {
     }
 }
 
+/* The name of x, as far right as the labels leave room for it. */
+static void draw_x_name(struct plot *plot, int y) {
+    int length = (int)strlen(plot->chart->x_name), free = 0;
+    int left = plot->area.x, right = left + plot->area.width;
+    for (int x = right - 1; x >= left; x--) {
+        free = grid_at(plot->grid, x, y)->glyph == ' ' ? free + 1 : 0;
+        bool is_last = x + free == right; /* needs no blank after it */
+        if (free >= length + (is_last ? 1 : 2)) {
+            (void)grid_text(plot->grid, x + 1, y, length, GRID_FAINT, 0, "%s", plot->chart->x_name);
+            return;
+        }
+    }
+}
+
 static void draw_x_axis(struct plot *plot) {
     int y = plot->area.y + plot->area.height, left = plot->area.x;
     int right = left + plot->area.width;
@@ -297,8 +311,7 @@ static void draw_x_axis(struct plot *plot) {
     if (!plot->has_labels) {
         return;
     }
-    int name = (int)strlen(plot->chart->x_name);
-    int used = left - 2, room = right - name - 1; /* labels end before the name */
+    int used = left - 2;
     struct tick ticks[AXIS_TICKS];
     int most = plot->area.width / 9;
     int count = axis_ticks(&plot->x, most < 2 ? 2 : most, ticks);
@@ -310,14 +323,13 @@ static void draw_x_axis(struct plot *plot) {
         }
         grid_put(plot->grid, column, y, 0x252c, GRID_FAINT, 0);
         int width = (int)strlen(ticks[i].label), from = column - width / 2;
-        from = from < left - 1 ? left - 1 : from;
-        if (ticks[i].is_major && from > used && from + width <= room) {
+        from = from < left - 1 ? left - 1 : from + width > right ? right - width : from;
+        if (ticks[i].is_major && from > used) {
             (void)grid_text(plot->grid, from, y + 1, width, GRID_FAINT, 0, "%s", ticks[i].label);
             used = from + width + 1;
         }
     }
-    (void)grid_text_right(plot->grid, right, y + 1, plot->area.width, GRID_FAINT, 0, "%s",
-                          plot->chart->x_name);
+    draw_x_name(plot, y + 1);
 }
 
 /* A '!' on the x axis under every loss that was not finite: divergence has to be seen. */

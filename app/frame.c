@@ -19,13 +19,13 @@ static void draw_panel(const struct scene *scene, struct grid *grid, struct rect
     bool has_focus = scene->focus == index;
     int end = rect.x + rect.width;
     grid_row(grid, rect.x, rect.y, rect.width, ACROSS, GRID_FAINT);
+    enum { AROUND = 10 }; /* number, blanks and ends of the rule */
     char text[120] = "";
-    panel->note(scene, text, sizeof text);
+    panel->note(scene, rect.width - (int)strlen(panel->title) - AROUND, text, sizeof text);
     int length = (int)strlen(text);
     while (length > 0 && text[length - 1] == ' ') {
         text[--length] = 0;
     }
-    enum { AROUND = 10 }; /* number, blanks and ends of the rule */
     bool has_room = length + (int)strlen(panel->title) + AROUND <= rect.width;
     const char *title = has_room || length == 0 ? panel->title : panel->short_title;
     int x = rect.x + 1;
@@ -82,7 +82,7 @@ static const struct {
     {"Tab", "focus the next panel"},
     {"1 2 3 4", "one panel alone; again: all"},
     {"l  L", "log scale of y, of x"},
-    {"s", "smoothing: none, 10, 30, 100, 300 steps"},
+    {"s", "mean over 0, 10, 30, 100, 300 steps; dots: raw"},
     {"t", "x in steps, epochs, seconds"},
     {"m", "panel 3: accuracy, rate, gradient norm"},
     {"x", "cursor that reads values; arrows move it"},

@@ -6,8 +6,9 @@
 
 struct panel {
     const char *title, *short_title; /* short: where the note needs the room */
-    /* What stands at the right of the title: settings, units. May leave the text empty. */
-    void (*note)(const struct scene *scene, char *text, size_t size);
+    /* What stands at the right of the title: settings, units. May leave the text empty; says less
+     * when there are less than `room` columns. */
+    void (*note)(const struct scene *scene, int room, char *text, size_t size);
     void (*draw)(const struct scene *scene, struct grid *grid, struct rect rect);
 };
 

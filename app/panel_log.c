@@ -3,7 +3,8 @@
 
 #include "app/panel.h"
 
-static void note(const struct scene *scene, char *text, size_t size) {
+static void note(const struct scene *scene, int room, char *text, size_t size) {
+    (void)room;
     if (scene->log_back > 0) {
         (void)snprintf(text, size, "%d lines back", scene->log_back);
     } else {

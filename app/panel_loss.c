@@ -8,7 +8,8 @@
 #include "app/format.h"
 #include "app/panel.h"
 
-static void note(const struct scene *scene, char *text, size_t size) {
+static void note(const struct scene *scene, int room, char *text, size_t size) {
+    (void)room;
     char smooth[40];
     (void)snprintf(smooth, sizeof smooth, "mean over %.0f steps", scene->span);
     (void)snprintf(text, size, "%s%s%s", scene->span > 0 ? smooth : "each step",

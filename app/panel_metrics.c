@@ -8,12 +8,12 @@
 #include "app/panel.h"
 
 static const struct {
-    const char *name;
+    const char *name, *short_name;
     bool is_log, is_percent;
 } metrics[] = {
-    {"accuracy, %", false, true},
-    {"learning rate", false, false},
-    {"gradient norm", true, false},
+    {"accuracy, %", "acc, %", false, true},
+    {"learning rate", "rate", false, false},
+    {"gradient norm", "norm", true, false},
 };
 
 enum { METRICS = 3 };
@@ -22,7 +22,8 @@ static const struct trace *trace_of(const struct track *track, int metric) {
     return metric == 0 ? &track->accuracy : metric == 1 ? &track->rate : &track->smooth_norm;
 }
 
-static void note(const struct scene *scene, char *text, size_t size) {
+static void note(const struct scene *scene, int room, char *text, size_t size) {
+    (void)room;
     (void)snprintf(text, size, "validation  %s%s", scene->log_y[PANEL_METRICS] ? "log y  " : "",
                    scene->log_x[PANEL_METRICS] ? "log x" : "");
 }
@@ -44,7 +45,8 @@ static void draw_one(const struct scene *scene, struct grid *grid, struct rect r
     };
     scene_range(scene, PANEL_METRICS, &chart.x_lo, &chart.x_hi);
     int x = rect.x + 1, end = rect.x + rect.width;
-    x += grid_text(grid, x, rect.y, end - x, GRID_TEXT, 0, "%s", metrics[metric].name);
+    x += grid_text(grid, x, rect.y, end - x, GRID_TEXT, 0, "%s",
+                   rect.width < 34 ? metrics[metric].short_name : metrics[metric].name);
     const struct track *track;
     for (int i = 0; (track = scene_shown(scene, i)) && chart.count < CHART_LINES; i++) {
         const struct trace *trace = trace_of(track, metric);
@@ -55,7 +57,7 @@ static void draw_one(const struct scene *scene, struct grid *grid, struct rect r
             .is_pointed = metric == 0};
         ptrdiff_t at = scene->has_cursor ? trace_after(trace, scene->cursor) - 1 : trace->count - 1;
         char value[FORMAT_SIZE];
-        if (at >= 0 && end - x > 10) {
+        if (at >= 0 && end - x > 8) {
             int colour = GRID_LINE + track->style % GRID_STYLES;
             grid_put(grid, x + 2, rect.y, grid_marker(track->style), colour, GRID_BOLD);
             x += 4;

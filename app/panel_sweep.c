@@ -16,13 +16,14 @@ struct block {
     struct gap gap;
 };
 
-static void note(const struct scene *scene, char *text, size_t size) {
+static void note(const struct scene *scene, int room, char *text, size_t size) {
     text[0] = 0;
     const struct track *track;
     struct table table;
     for (int i = 0; (track = scene_shown(scene, i)); i++) {
         if (track_table(track, &table) && table.images > 0) {
-            (void)snprintf(text, size, "%% of %.0f", table.images);
+            (void)snprintf(text, size, room > 24 ? "accuracy, %% of %.0f images" : "%% of %.0f",
+                           table.images);
             return;
         }
     }
@@ -226,6 +227,8 @@ static void draw_chart(const struct scene *scene, struct grid *grid, struct rect
         const struct table *table = &blocks[i].table;
         const struct series *series = blocks[i].track->series;
         char letters[TABLE_SCHEMES] = {0};
+        chart.x_lo = fmin(chart.x_lo, table->steps[0]);
+        chart.x_hi = fmax(chart.x_hi, table->steps[table->step_count - 1]);
         for (int column = 0; column < table->scheme_count && chart.count < CHART_LINES - 1;
              column++) {
             letters[column] = letter_of(series, table, column, letters);
@@ -240,8 +243,6 @@ static void draw_chart(const struct scene *scene, struct grid *grid, struct rect
             for (int row = 0; row < table->step_count; row++) {
                 if (isfinite(table->accuracy[row][column])) {
                     trace_add(trace, table->steps[row], table->accuracy[row][column]);
-                    chart.x_lo = fmin(chart.x_lo, table->steps[row]);
-                    chart.x_hi = fmax(chart.x_hi, table->steps[row]);
                 }
             }
         }

@@ -77,8 +77,8 @@ Test(screen, frame_of_160x50_has_room_for_names_charts_and_whole_sentences) {
         "done", "in 1m30s", "1805 images/s", "valid 8", "euler 1", "rk4 1",
         "\u25cf fm-euler  trained euler 1", "\u25a0 fm-rk4  trained rk4 1", "midpoint",
         "!! trained point sits 13.9 points above its own ODE limit",
-        "ok trained point is within 0.0 of its own ODE limit", "% of 1000",
-        "learning rate", "gradient norm", "fm-euler 0.2", "fm-rk4 0.", "trained", NULL};
+        "ok trained point is within 0.0 of its own ODE limit", "accuracy, % of 1000 images",
+        "acc, %  \u25cf", " rate  \u25cf", " norm  \u25cf", "fm-euler 0.2", "fm-rk4 0.", "trained", NULL};
     expect_all(draw(160, 50), expected);
 }
 
@@ -270,7 +270,7 @@ Test(screen, keys_change_what_is_shown) {
         const char *keys, *shown;
     } cases[] = {
         {"s", "mean over 100 steps  log y"}, {"sss", "mean over 10 steps"}, {"l", "mean over 10 steps \u2500"},
-        {"L", "mean over 10 steps  log x"}, {"L1", "1 loss"}, {"1t", "epoch\u2502"}, {"t", "seconds\u2502"},
+        {"L", "mean over 10 steps  log x"}, {"L1", "1 loss"}, {"1t", "epoch 3\u2502"}, {"t", "seconds"},
         {"tm", "learning rate"}, {"m", "gradient norm"}, {"?", "scroll the log"}, {"?o", "Space shows"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
