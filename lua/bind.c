@@ -42,6 +42,22 @@ struct bind_box *bind_box(lua_State *L, void (*release)(void *pointer)) {
     return box;
 }
 
+int bind_done(lua_State *L, int results) {
+    for (int i = lua_gettop(L); i >= 1; i--) {
+        struct bind_box *box = luaL_testudata(L, i, box_name);
+        if (box) {
+            bind_box_empty(box);
+        }
+    }
+    return results;
+}
+
+void bind_weigh(lua_State *L, size_t bytes) {
+    enum { STEP_MOST = 1 << 20 }; /* KB */
+    const size_t kilobytes = bytes / 1024;
+    lua_gc(L, LUA_GCSTEP, kilobytes < STEP_MOST ? (int)kilobytes : (int)STEP_MOST);
+}
+
 void *bind_memory(lua_State *L, ptrdiff_t count, size_t size) {
     struct bind_box *box = bind_box(L, free);
     size_t bytes;

@@ -40,6 +40,12 @@ struct bind_box {
 };
 struct bind_box *bind_box(lua_State *L, void (*release)(void *pointer));
 void bind_box_empty(struct bind_box *box); /* releases now */
+/* Releases every box on the stack now, instead of when they are collected, and returns `results`:
+ * how a call that made some returns. */
+int bind_done(lua_State *L, int results);
+/* Tells the collector of memory that it does not see, so that objects with much of it are
+ * collected in time. */
+void bind_weigh(lua_State *L, size_t bytes);
 /* Zeroed memory in such a box, pushed; raises when there is none. */
 void *bind_memory(lua_State *L, ptrdiff_t count, size_t size);
 

@@ -350,6 +350,7 @@ static int array_save(lua_State *L) {
     if (!npy_write(path, &npy, &error)) {
         bind_raise(L, &error);
     }
+    bind_done(L, 0);
     lua_settop(L, 1);
     return 1;
 }

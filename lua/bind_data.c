@@ -179,8 +179,8 @@ static int part_inputs(lua_State *L) {
     for (ptrdiff_t i = 0; i < array->len; i++) {
         array->values[i] = (double)x[i];
     }
-    lua_pop(L, 1);
-    return 1;
+    lua_pushvalue(L, -2);
+    return bind_done(L, 1);
 }
 
 /* part:labels{ first=, count= } -> { class, ... }, classes counted from 0. */
@@ -197,7 +197,7 @@ static int part_labels(lua_State *L) {
         lua_pushinteger(L, labels[i]);
         lua_rawseti(L, -2, i + 1);
     }
-    return 1;
+    return bind_done(L, 1);
 }
 
 /* part:targets{ first=, count= } -> array (count, outputs). */
@@ -214,8 +214,8 @@ static int part_targets(lua_State *L) {
     for (ptrdiff_t i = 0; i < array->len; i++) {
         array->values[i] = (double)y[i];
     }
-    lua_pop(L, 1);
-    return 1;
+    lua_pushvalue(L, -2);
+    return bind_done(L, 1);
 }
 
 /* ---- fields of data sets ------------------------------------------------------------------- */
@@ -285,6 +285,12 @@ static int get_class_names(lua_State *L) {
 
 /* ---- making -------------------------------------------------------------------------------- */
 
+static void weigh(lua_State *L, const struct dataset *set) {
+    const ptrdiff_t samples = set->train.count + set->valid.count + set->test.count;
+    const size_t values = (size_t)(samples * set->shape[0] * set->shape[1] * set->shape[2]);
+    bind_weigh(L, set->train.bytes ? values : values * sizeof(float));
+}
+
 /* Upvalue: index of the source. */
 static int source_call(lua_State *L) {
     const struct source *source = source_at((int)lua_tointeger(L, lua_upvalueindex(1)));
@@ -306,7 +312,8 @@ static int source_call(lua_State *L) {
     if (!box->set) {
         bind_raise(L, &error);
     }
-    return 1;
+    weigh(L, box->set);
+    return bind_done(L, 1);
 }
 
 struct memory_options {
@@ -431,7 +438,8 @@ static int memory_call(lua_State *L) {
     if (!box->set) {
         bind_refuse(L, "%s: %s", call, error.text);
     }
-    return 1;
+    weigh(L, box->set);
+    return bind_done(L, 1);
 }
 
 /* ---- help ---------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* How a net is run when somebody asks: which weights (its own, a snapshot, another precision),
  * which scheme and steps, on which samples; and what an evaluation looks like in Lua. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,8 +102,10 @@ struct job *net_training(const struct net_box *box) {
     return box->job && !job_is_over(box->job) ? box->job : NULL;
 }
 
+/* Copies come and go with every call, in sizes that fragment the heap: pages are given back. */
 static void net_release(void *net) {
     net_free(net);
+    (void)malloc_trim((size_t)1 << 20);
 }
 
 struct net *net_use(lua_State *L, int index, int precision) {

@@ -78,7 +78,7 @@ static int net_tostring(lua_State *L) {
         lua_pushfstring(L, "\nin training by job \"%s\"", job_name(box->job));
         lua_concat(L, 2);
     }
-    return 1;
+    return bind_done(L, 1);
 }
 
 /* ---- fields -------------------------------------------------------------------------------- */
@@ -156,6 +156,11 @@ static int get_note(lua_State *L) {
 
 /* ---- making, saving, loading --------------------------------------------------------------- */
 
+static void weigh(lua_State *L, const struct net *net) {
+    const size_t reals = (size_t)(net->value_len + net->trainable_len);
+    bind_weigh(L, reals * net->kernels->real_size);
+}
+
 static void say_note(lua_State *L, const char *call, const struct net *net,
                      const struct manifestation *how) {
     char note[NOTE_SIZE];
@@ -182,8 +187,9 @@ static int family_call(lua_State *L) {
     if (!box->net) {
         bind_raise(L, &error);
     }
+    weigh(L, box->net);
     say_note(L, call, box->net, NULL);
-    return 1;
+    return bind_done(L, 1);
 }
 
 static int net_to(lua_State *L) {
@@ -205,6 +211,7 @@ static int net_to(lua_State *L) {
     if (!box->net) {
         bind_raise(L, &error);
     }
+    weigh(L, box->net);
     return 1;
 }
 
@@ -216,6 +223,7 @@ static int net_save(lua_State *L) {
     if (!model_save(net, path, &error)) {
         bind_raise(L, &error);
     }
+    bind_done(L, 0);
     lua_settop(L, 1);
     return 1;
 }
@@ -232,6 +240,7 @@ static int load_call(lua_State *L) {
     if (!box->net) {
         bind_raise(L, &error);
     }
+    weigh(L, box->net);
     return 1;
 }
 
@@ -254,13 +263,13 @@ static void push_values(lua_State *L, const struct net *net, bool trainable) {
 static int net_parameters(lua_State *L) {
     net_check(L, 1);
     push_values(L, net_use(L, 1, -1), true);
-    return 1;
+    return bind_done(L, 1);
 }
 
 static int net_statistics(lua_State *L) {
     net_check(L, 1);
     push_values(L, net_use(L, 1, -1), false);
-    return 1;
+    return bind_done(L, 1);
 }
 
 static void refuse_parameter(lua_State *L, const struct net *net, const char *name) {
@@ -340,7 +349,7 @@ static int net_evaluate(lua_State *L) {
         lua_pushstring(L, note);
         lua_setfield(L, -2, "note");
     }
-    return 1;
+    return bind_done(L, 1);
 }
 
 static int net_logits(lua_State *L) {
@@ -368,7 +377,7 @@ static int net_logits(lua_State *L) {
     if (!ok) {
         bind_raise(L, &error);
     }
-    return 1;
+    return bind_done(L, 1);
 }
 
 static void pass_release(void *pass) {
@@ -418,6 +427,7 @@ static int net_forward(lua_State *L) {
     void *reals = bind_memory(L, plan.batch * len, net->kernels->real_size);
     const ptrdiff_t shape[2] = {count, net->outputs};
     struct array *y = array_new(L, 2, shape, net->kernels->precision);
+    const int result = lua_gettop(L);
     struct bind_box *box = bind_box(L, pass_release);
     struct pass *pass = box->pointer = pass_create(net, &plan, &error);
     if (!pass) {
@@ -433,9 +443,8 @@ static int net_forward(lua_State *L) {
     if (interrupt_unwatch()) {
         return luaL_error(L, "interrupted");
     }
-    bind_box_empty(box);
-    lua_pop(L, 1);
-    return 1;
+    lua_pushvalue(L, result);
+    return bind_done(L, 1);
 }
 
 /* ---- help ---------------------------------------------------------------------------------- */

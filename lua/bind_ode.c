@@ -528,7 +528,7 @@ static int ode_solve(lua_State *L) {
     lua_setfield(L, -2, "y");
     lua_pushinteger(L, s.evaluations);
     lua_setfield(L, -2, "evaluations");
-    return 1;
+    return bind_done(L, 1);
 }
 
 /* ---- help ---------------------------------------------------------------------------------- */

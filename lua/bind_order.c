@@ -287,7 +287,7 @@ static int order_call(lua_State *L) {
         bind_refuse(L, "%s: %s", call, error.text);
     }
     push_study(L, study);
-    return 1;
+    return bind_done(L, 1);
 }
 
 /* ---- help ---------------------------------------------------------------------------------- */

@@ -100,7 +100,7 @@ static int spec_tostring(lua_State *L) {
     }
     luaL_addstring(&buffer, any ? " }" : "}");
     luaL_pushresult(&buffer);
-    return 1;
+    return bind_done(L, 1);
 }
 
 /* ---- help ---------------------------------------------------------------------------------- */

@@ -267,7 +267,7 @@ static int sweep_call(lua_State *L) {
         bind_refuse(L, "%s: %s", call, error.text);
     }
     push_sweep(L, &grid, cells, part, net);
-    return 1;
+    return bind_done(L, 1);
 }
 
 /* ---- gradient check ------------------------------------------------------------------------ */
@@ -432,7 +432,7 @@ static int gradient_check_call(lua_State *L) {
         bind_refuse(L, "%s: %s", call, error.text);
     }
     push_checked(L, rows, count);
-    return 1;
+    return bind_done(L, 1);
 }
 
 /* ---- help ---------------------------------------------------------------------------------- */

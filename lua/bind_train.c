@@ -157,7 +157,7 @@ static int train_call(lua_State *L) {
         bind_raise(L, &error);
     }
     net->job = box->job;
-    return 1;
+    return bind_done(L, 1);
 }
 
 static int jobs_call(lua_State *L) {

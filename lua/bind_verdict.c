@@ -266,7 +266,7 @@ static int verdict_call(lua_State *L) {
     }
     write_down(net_check(L, 2)->job, &report->verdict);
     push_report(L, report);
-    return 1;
+    return bind_done(L, 1);
 }
 
 /* ---- help ---------------------------------------------------------------------------------- */

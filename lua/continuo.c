@@ -32,7 +32,7 @@ static int markdown_call(lua_State *L) {
         bind_refuse(L, "no memory for the help");
     }
     lua_pushstring(L, box->pointer);
-    return 1;
+    return bind_done(L, 1);
 }
 
 __attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {
