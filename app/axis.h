@@ -1,4 +1,5 @@
-/* An axis: a range of values, linear or logarithmic, its ticks at round numbers and their labels. */
+/* An axis: a range of values, linear or logarithmic, its ticks at round numbers and their labels.
+ */
 #ifndef CONTINUO_APP_AXIS_H
 #define CONTINUO_APP_AXIS_H
 

@@ -14,9 +14,9 @@ enum { CANVAS_BANDS = 8, CANVAS_LINES = 24, CANVAS_PENS = CANVAS_BANDS + CANVAS_
 
 struct canvas {
     enum canvas_kind kind;
-    int columns, rows;   /* cells */
-    int width, height;   /* dots */
-    uint8_t *bits;       /* (rows, columns, pens) */
+    int columns, rows; /* cells */
+    int width, height; /* dots */
+    uint8_t *bits;     /* (rows, columns, pens) */
     struct canvas_pen {
         int colour;
         char letter; /* on the ASCII canvas */

@@ -153,7 +153,7 @@ static void draw_line(struct plot *plot, const struct trace *trace, int pen) {
     } else {
         /* with the neighbours outside, whose segments are cut at the edge */
         first = first > 0 && (plot->x.scale == AXIS_LINEAR || trace->x[first - 1] > 0) ? first - 1
-                                                                                      : first;
+                                                                                       : first;
         last = last < trace->count ? last + 1 : last;
         draw_segments(plot, trace, first, last, pen);
     }
@@ -222,7 +222,8 @@ static int hidden(const struct plot *plot, int column, int row, int width,
         cost += is_apart ? 0 : 1000;
     }
     for (int i = 0; i < width; i++) {
-        const struct cell *cell = grid_at(plot->grid, plot->area.x + column + i, plot->area.y + row);
+        const struct cell *cell =
+            grid_at(plot->grid, plot->area.x + column + i, plot->area.y + row);
         bool is_line = cell->colour >= GRID_LINE && cell->colour < GRID_LINE + GRID_STYLES;
         cost += cell->glyph == ' ' ? 0 : is_line ? 6 : 1;
     }
@@ -316,8 +317,8 @@ static void draw_x_axis(struct plot *plot) {
     int most = plot->area.width / 9;
     int count = axis_ticks(&plot->x, most < 2 ? 2 : most, ticks);
     for (int i = 0; i < count; i++) {
-        int column = left + (int)lround(axis_place(&plot->x, ticks[i].value) *
-                                        (plot->area.width - 1));
+        int column =
+            left + (int)lround(axis_place(&plot->x, ticks[i].value) * (plot->area.width - 1));
         if (column < left || column >= right) {
             continue;
         }
@@ -374,8 +375,8 @@ void chart_draw(struct grid *grid, struct rect rect, const struct chart *chart) 
         int style = line->style % GRID_STYLES, pen = CANVAS_BANDS + i % CANVAS_LINES;
         static const int dashes[GRID_STYLES] = {0, 6, 3, 9, 4, 12};
         plot.canvas.pens[style] = (struct canvas_pen){GRID_BAND + style, '.', 0};
-        plot.canvas.pens[pen] = (struct canvas_pen){
-            GRID_LINE + style, grid_letter(style), chart->is_mono ? dashes[style] : 0};
+        plot.canvas.pens[pen] = (struct canvas_pen){GRID_LINE + style, grid_letter(style),
+                                                    chart->is_mono ? dashes[style] : 0};
         if (line->band) {
             draw_band(&plot, line->band, style);
         }
@@ -387,8 +388,8 @@ void chart_draw(struct grid *grid, struct rect rect, const struct chart *chart) 
     draw_x_axis(&plot);
     canvas_lay(&plot.canvas, grid, plot.area.x, plot.area.y);
     for (int i = 0; i < chart->count; i++) {
-        const struct trace *trace = chart->lines[i].band ? chart->lines[i].band
-                                                         : chart->lines[i].line;
+        const struct trace *trace =
+            chart->lines[i].band ? chart->lines[i].band : chart->lines[i].line;
         if (chart->lines[i].line) {
             draw_markers(&plot, &chart->lines[i], i);
         }

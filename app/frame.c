@@ -8,10 +8,16 @@
 #include "app/panel.h"
 
 static const struct panel *const panels[SCENE_PANELS] = {&panel_loss, &panel_sweep, &panel_metrics,
-                                                        &panel_log};
+                                                         &panel_log};
 
-enum { ACROSS = 0x2500, DOWN = 0x2502, TEE_DOWN = 0x252c, TEE_UP = 0x2534, TEE_LEFT = 0x2524,
-       TEE_RIGHT = 0x251c };
+enum {
+    ACROSS = 0x2500,
+    DOWN = 0x2502,
+    TEE_DOWN = 0x252c,
+    TEE_UP = 0x2534,
+    TEE_LEFT = 0x2524,
+    TEE_RIGHT = 0x251c
+};
 
 /* A rule with the panel's number, title and note, and the panel beneath it. */
 static void draw_panel(const struct scene *scene, struct grid *grid, struct rect rect, int index) {
@@ -69,7 +75,8 @@ static void draw_panels(const struct scene *scene, struct grid *grid, struct rec
     draw_panel(scene, grid, (struct rect){body.x, body.y + loss_rows, left, metrics_rows},
                PANEL_METRICS);
     draw_panel(scene, grid, (struct rect){left + 1, body.y, right, height}, PANEL_SWEEP);
-    draw_panel(scene, grid, (struct rect){body.x, body.y + height, body.width, log_rows}, PANEL_LOG);
+    draw_panel(scene, grid, (struct rect){body.x, body.y + height, body.width, log_rows},
+               PANEL_LOG);
     grid_column(grid, left, body.y + 1, height - 1, DOWN, GRID_FAINT);
     grid_put(grid, left, body.y, TEE_DOWN, GRID_FAINT, 0);
     grid_put(grid, left, body.y + loss_rows, TEE_LEFT, GRID_FAINT, 0);
@@ -154,8 +161,8 @@ static void draw_picker(const struct scene *scene, struct grid *grid) {
             colour = GRID_LINE + found->style % GRID_STYLES;
             grid_put(grid, inside.x, y, grid_marker(found->style), colour, GRID_BOLD);
         }
-        (void)grid_text(grid, inside.x + 2, y, inside.width - 2, colour,
-                        is_shown ? GRID_BOLD : 0, "%s", scene->listed[i]);
+        (void)grid_text(grid, inside.x + 2, y, inside.width - 2, colour, is_shown ? GRID_BOLD : 0,
+                        "%s", scene->listed[i]);
         if (i == scene->picked) {
             grid_mark(grid, inside.x, y, inside.width, GRID_REVERSE);
         }
@@ -177,13 +184,19 @@ static void draw_bar(const struct scene *scene, struct grid *grid) {
         const char *key, *text;
         bool is_live;
     } keys[] = {
-        {"?", "keys", true},          {"q", "leave", true},
+        {"?", "keys", true},
+        {"q", "leave", true},
         {"p", is_paused ? "resume" : "pause", scene->can_pause && subject},
-        {"1-4", "zoom", true},        {"Tab", "panel", true},
-        {"l", "log", true},           {"s", "smooth", true},
-        {"x", "cursor", true},        {"+-", "range", true},
-        {"o", "runs", true},          {"m", "metric", true},
-        {"b", "dots", true},          {"t", "x unit", true},
+        {"1-4", "zoom", true},
+        {"Tab", "panel", true},
+        {"l", "log", true},
+        {"s", "smooth", true},
+        {"x", "cursor", true},
+        {"+-", "range", true},
+        {"o", "runs", true},
+        {"m", "metric", true},
+        {"b", "dots", true},
+        {"t", "x unit", true},
     };
     int x = 1;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {

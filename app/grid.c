@@ -11,12 +11,12 @@ static const struct {
     uint32_t glyph;
     char ascii;
 } glyphs[] = {
-    {0x25cf, '*'}, {0x25a0, 'o'}, {0x25b2, '+'}, {0x25c6, 'x'}, {0x25bc, '#'}, {0x25cb, '@'},
-    {0x2500, '-'}, {0x2502, '|'}, {0x250c, '+'}, {0x2510, '+'}, {0x2514, '+'}, {0x2518, '+'},
-    {0x251c, '+'}, {0x2524, '+'}, {0x252c, '+'}, {0x2534, '+'}, {0x253c, '+'}, {0x2506, ':'},
-    {0x2581, '.'}, {0x2582, '.'}, {0x2583, ':'}, {0x2584, '-'}, {0x2585, '='}, {0x2586, '+'},
+    {0x25cf, '*'}, {0x25a0, 'o'}, {0x25b2, '+'},  {0x25c6, 'x'}, {0x25bc, '#'}, {0x25cb, '@'},
+    {0x2500, '-'}, {0x2502, '|'}, {0x250c, '+'},  {0x2510, '+'}, {0x2514, '+'}, {0x2518, '+'},
+    {0x251c, '+'}, {0x2524, '+'}, {0x252c, '+'},  {0x2534, '+'}, {0x253c, '+'}, {0x2506, ':'},
+    {0x2581, '.'}, {0x2582, '.'}, {0x2583, ':'},  {0x2584, '-'}, {0x2585, '='}, {0x2586, '+'},
     {0x2587, '*'}, {0x2588, '#'}, {0x2580, '\''}, {0x00b7, '.'}, {0x2026, '~'}, {0x2190, '<'},
-    {0x2192, '>'}, {0x2191, '^'}, {0x2193, 'v'}, {0x00d7, 'x'}, {0x00b1, '+'}, {0x2713, 'v'},
+    {0x2192, '>'}, {0x2191, '^'}, {0x2193, 'v'},  {0x00d7, 'x'}, {0x00b1, '+'}, {0x2713, 'v'},
 };
 
 enum { GLYPHS = sizeof glyphs / sizeof glyphs[0] };
@@ -99,8 +99,11 @@ const struct cell *grid_at(const struct grid *grid, int x, int y) {
 /* The next character of UTF-8 text; advances *text. A byte that is none gives '?'. */
 static uint32_t decode(const char **text) {
     const unsigned char *bytes = (const unsigned char *)*text;
-    int extra = bytes[0] < 0x80 ? 0 : bytes[0] >= 0xf0 ? 3 : bytes[0] >= 0xe0 ? 2
-                                  : bytes[0] >= 0xc0   ? 1 : -1;
+    int extra = bytes[0] < 0x80    ? 0
+                : bytes[0] >= 0xf0 ? 3
+                : bytes[0] >= 0xe0 ? 2
+                : bytes[0] >= 0xc0 ? 1
+                                   : -1;
     if (extra < 0 || bytes[0] > 0xf4) {
         (*text)++;
         return '?';

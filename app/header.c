@@ -111,7 +111,8 @@ void header_draw(const struct scene *scene, struct grid *grid, int rows) {
             if (!widths[field]) {
                 continue;
             }
-            int hue = field == NAME ? colour : GRID_TEXT, attributes = field == NAME ? GRID_BOLD : 0;
+            int hue = field == NAME ? colour : GRID_TEXT,
+                attributes = field == NAME ? GRID_BOLD : 0;
             if (field == STATE) {
                 hue = lines[y].is_bad ? GRID_ALARM : lines[y].is_calm ? GRID_TEXT : GRID_GOOD;
                 attributes = lines[y].is_bad || !lines[y].is_calm ? GRID_BOLD : 0;

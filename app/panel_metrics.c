@@ -50,11 +50,11 @@ static void draw_one(const struct scene *scene, struct grid *grid, struct rect r
     const struct track *track;
     for (int i = 0; (track = scene_shown(scene, i)) && chart.count < CHART_LINES; i++) {
         const struct trace *trace = trace_of(track, metric);
-        chart.lines[chart.count++] = (struct chart_line){
-            .line = trace,
-            .band = metric == 2 && scene->span > 0 ? &track->norm : NULL,
-            .style = track->style,
-            .is_pointed = metric == 0};
+        chart.lines[chart.count++] =
+            (struct chart_line){.line = trace,
+                                .band = metric == 2 && scene->span > 0 ? &track->norm : NULL,
+                                .style = track->style,
+                                .is_pointed = metric == 0};
         ptrdiff_t at = scene->has_cursor ? trace_after(trace, scene->cursor) - 1 : trace->count - 1;
         char value[FORMAT_SIZE];
         if (at >= 0 && end - x > 8) {
@@ -83,8 +83,8 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
     } else if (rect.height >= METRICS * LEAST_HEIGHT) {
         int height = rect.height / METRICS;
         for (int i = 0; i < METRICS; i++) {
-            draw_one(scene, grid,
-                     (struct rect){rect.x, rect.y + i * height, rect.width, height}, i);
+            draw_one(scene, grid, (struct rect){rect.x, rect.y + i * height, rect.width, height},
+                     i);
         }
     } else {
         draw_one(scene, grid, rect, scene->metric % METRICS);

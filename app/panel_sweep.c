@@ -169,8 +169,8 @@ static void draw_block(struct grid *grid, struct rect rect, const struct block *
     bool has_name = rect.height >= table->step_count + 2 + verdict;
     if (has_name) {
         grid_put(grid, rect.x, y, grid_marker(block->track->style), colour, GRID_BOLD);
-        int used = grid_text(grid, rect.x + 2, y, rect.width - 2, colour, GRID_BOLD, "%s",
-                             series->name);
+        int used =
+            grid_text(grid, rect.x + 2, y, rect.width - 2, colour, GRID_BOLD, "%s", series->name);
         (void)grid_text(grid, rect.x + 4 + used, y, rect.width - 4 - used, GRID_FAINT, 0,
                         "trained %s %d", series->trained_scheme, series->trained_steps);
         y++;
@@ -249,9 +249,10 @@ static void draw_chart(const struct scene *scene, struct grid *grid, struct rect
         if (blocks[i].gap.is_known && chart.count < CHART_LINES) {
             struct trace *trace = &traces[chart.count];
             trace_add(trace, table->steps[table->trained_row], blocks[i].gap.trained);
-            chart.lines[chart.count++] = (struct chart_line){
-                .line = trace, .style = blocks[i].track->style, .is_pointed = true,
-                .label = "trained"};
+            chart.lines[chart.count++] = (struct chart_line){.line = trace,
+                                                             .style = blocks[i].track->style,
+                                                             .is_pointed = true,
+                                                             .label = "trained"};
         }
     }
     if (chart.x_lo < chart.x_hi) {
@@ -270,8 +271,8 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
         blocks[count].track = track;
         if (track_table(track, &blocks[count].table)) {
             blocks[count].gap = track_gap(track, &blocks[count].table);
-            widest = width_of(&blocks[count], CELL) > widest ? width_of(&blocks[count], CELL)
-                                                             : widest;
+            widest =
+                width_of(&blocks[count], CELL) > widest ? width_of(&blocks[count], CELL) : widest;
             int rows = blocks[count].table.step_count;
             tallest = rows > tallest ? rows : tallest;
             count++;

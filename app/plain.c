@@ -17,8 +17,8 @@ struct plain {
     int count;
     struct follower {
         struct track *track;
-        double last_line;    /* clock seconds */
-        double last_probe;   /* clock seconds, of the last line about probes */
+        double last_line;  /* clock seconds */
+        double last_probe; /* clock seconds, of the last line about probes */
         ptrdiff_t told_probes;
         ptrdiff_t told_step; /* training step of the last progress line */
         bool is_told_over;
@@ -54,8 +54,10 @@ bool plain_add(struct plain *plain, const char *path, struct error *error) {
         }
     }
     if (plain->count == RUNS) {
-        return error_set(error, ERROR_STATE, "%d runs are followed already; follow \"%s\" with a "
-                         "second `continuo watch`", RUNS, path);
+        return error_set(error, ERROR_STATE,
+                         "%d runs are followed already; follow \"%s\" with a "
+                         "second `continuo watch`",
+                         RUNS, path);
     }
     struct track *track = track_open(path, 0, error);
     if (!track) {
@@ -88,11 +90,12 @@ static void tell_probes(const struct plain *plain, struct follower *follower, do
     if (gap.is_known) {
         char text[80];
         track_gap_text(track, &gap, text, sizeof text);
-        (void)fprintf(plain->file, "%-14s %7.1f s  probe  step %.0f  %s %d: %.1f %%  %s %d: %.1f %%"
-                      "  %s%s\n", series->name, track_seconds(track), table.step,
-                      series->trained_scheme, series->trained_steps, gap.trained,
-                      series->schemes[gap.scheme], gap.steps, gap.limit,
-                      gap.is_alarm ? "!! " : "", text);
+        (void)fprintf(plain->file,
+                      "%-14s %7.1f s  probe  step %.0f  %s %d: %.1f %%  %s %d: %.1f %%"
+                      "  %s%s\n",
+                      series->name, track_seconds(track), table.step, series->trained_scheme,
+                      series->trained_steps, gap.trained, series->schemes[gap.scheme], gap.steps,
+                      gap.limit, gap.is_alarm ? "!! " : "", text);
         follower->told_probes = series->probe_count;
         follower->last_probe = time;
     }
@@ -112,10 +115,12 @@ static void tell_progress(const struct plain *plain, struct follower *follower, 
     if (isfinite(series->steps_total)) {
         (void)snprintf(total, sizeof total, "/%.0f", series->steps_total);
     }
-    (void)fprintf(plain->file, "%-14s %7.1f s  step %td%s  epoch %.2f  loss %s  %.1f steps/s  "
-                  "%.0f images/s  ETA %s\n", series->name, track_seconds(track), step, total,
-                  track_epoch(track), format_value(loss_now, loss),
-                  track_speed(track), track_images(track), format_duration(track_left(track), left));
+    (void)fprintf(plain->file,
+                  "%-14s %7.1f s  step %td%s  epoch %.2f  loss %s  %.1f steps/s  "
+                  "%.0f images/s  ETA %s\n",
+                  series->name, track_seconds(track), step, total, track_epoch(track),
+                  format_value(loss_now, loss), track_speed(track), track_images(track),
+                  format_duration(track_left(track), left));
 }
 
 void plain_tick(struct plain *plain) {

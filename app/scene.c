@@ -80,8 +80,10 @@ bool scene_add(struct scene *scene, const char *path, struct error *error) {
         return true;
     }
     if (scene->count == SCENE_TRACKS) {
-        return error_set(error, ERROR_STATE, "the screen shows %d runs already; open a second one "
-                         "with `continuo watch %s`", SCENE_TRACKS, path);
+        return error_set(error, ERROR_STATE,
+                         "the screen shows %d runs already; open a second one "
+                         "with `continuo watch %s`",
+                         SCENE_TRACKS, path);
     }
     struct track *track = track_open(path, free_style(scene), error);
     if (!track) {
@@ -138,7 +140,8 @@ static void whole_range(const struct scene *scene, double *lo, double *hi) {
         double end = axis_grown(track_x_now(track), track_x_total(track));
         *hi = end > *hi ? end : *hi;
     }
-    *hi = *hi > 0 ? *hi : 10;
+    bool is_short = scene->x == TRACK_STEP && *hi < 10;
+    *hi = *hi > 0 && !is_short ? *hi : 10;
 }
 
 void scene_range(const struct scene *scene, int panel, double *lo, double *hi) {
@@ -216,8 +219,9 @@ static void zoom(struct scene *scene, double factor) {
     if (scene->log_x[PANEL_LOSS] && !scene->has_range) {
         lo = whole_lo;
     }
-    double middle = scene->has_cursor && scene->cursor >= lo && scene->cursor <= hi ? scene->cursor
-                                                                                 : 0.5 * (lo + hi);
+    double middle = scene->has_cursor && scene->cursor >= lo && scene->cursor <= hi
+                        ? scene->cursor
+                        : 0.5 * (lo + hi);
     double half = 0.5 * factor * (hi - lo), least = 1e-6 * (whole_hi - whole_lo);
     if (half < least) {
         return;

@@ -41,7 +41,7 @@ struct scene {
     struct scene_line {
         int style; /* of the run it came from; -1: none */
         char text[256];
-    } log[SCENE_LOG]; /* the last lines; line i of log_count is at i % SCENE_LOG */
+    } log[SCENE_LOG];        /* the last lines; line i of log_count is at i % SCENE_LOG */
     int log_count, log_back; /* lines scrolled back */
 
     char message[200]; /* instead of the key bar; empty: none */

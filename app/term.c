@@ -21,12 +21,14 @@
 #include <unistd.h>
 #include <wchar.h>
 
-static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGHUP, SIGQUIT,
-                                    SIGTERM};
+static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE,
+                                    SIGILL,  SIGHUP, SIGQUIT, SIGTERM};
 static const int lent_signals[] = {SIGWINCH, SIGTSTP, SIGCONT};
 
-enum { FATAL = sizeof fatal_signals / sizeof fatal_signals[0],
-       LENT = sizeof lent_signals / sizeof lent_signals[0] };
+enum {
+    FATAL = sizeof fatal_signals / sizeof fatal_signals[0],
+    LENT = sizeof lent_signals / sizeof lent_signals[0]
+};
 
 static struct {
     bool is_guarded, is_entered, is_gone;
@@ -34,9 +36,9 @@ static struct {
     struct term_traits traits;
     bool has_default_colours;
 
-    int tty;             /* /dev/tty, -1: none */
+    int tty;              /* /dev/tty, -1: none */
     struct termios modes; /* as found: at the start, and again at each term_enter */
-    char reset[256];     /* gives the screen back; built from terminfo */
+    char reset[256];      /* gives the screen back; built from terminfo */
     size_t reset_length;
     char rescue[500];
 
@@ -47,10 +49,15 @@ static struct {
     int wake[2], timer, events;
     struct sigaction former[LENT];
 
-    int caught;             /* standard output and error while the screen is up; -1: none */
+    int caught;                 /* standard output and error while the screen is up; -1: none */
     int saved_out, saved_error; /* where they belong; -1: not caught */
     off_t caught_read;
-} term = {.tty = -1, .wake = {-1, -1}, .timer = -1, .events = -1, .caught = -1, .saved_out = -1,
+} term = {.tty = -1,
+          .wake = {-1, -1},
+          .timer = -1,
+          .events = -1,
+          .caught = -1,
+          .saved_out = -1,
           .saved_error = -1};
 
 static volatile sig_atomic_t is_suspending;
@@ -86,8 +93,8 @@ static void handle_fatal(int number) {
     bool is_ours = term.tty >= 0 && tcgetpgrp(term.tty) == getpgrp();
     if (is_ours) {
         struct termios modes;
-        bool is_changed = tcgetattr(term.tty, &modes) == 0 &&
-                          memcmp(&modes, &term.modes, sizeof modes) != 0;
+        bool is_changed =
+            tcgetattr(term.tty, &modes) == 0 && memcmp(&modes, &term.modes, sizeof modes) != 0;
         if (term.is_entered) {
             write_all(term.tty, term.reset, term.reset_length);
         } else if (is_changed) { /* Readline had it */
@@ -110,8 +117,8 @@ static void handle_fatal(int number) {
 /* ---- the guard ---- */
 
 static bool is_plain_type(const char *type) {
-    static const char *const plain[] = {"linux", "dumb", "vt52", "vt100", "vt102", "vt220", "ansi",
-                                        "cons25", "unknown"};
+    static const char *const plain[] = {"linux", "dumb", "vt52",   "vt100",  "vt102",
+                                        "vt220", "ansi", "cons25", "unknown"};
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
         if (strcmp(type, plain[i]) == 0) {
             return true;
@@ -253,10 +260,27 @@ static int hue_256(int colour) {
         [GRID_GOOD] = 36,
         [GRID_ALARM] = 202,
         /* Okabe and Ito: sky blue, orange, bluish green, reddish purple, yellow, vermilion */
-        [GRID_LINE] = 75, 214, 36, 175, 227, 166,
-        [GRID_BAND] = 24, 94, 23, 96, 100, 88,
+        [GRID_LINE] = 75,
+        214,
+        36,
+        175,
+        227,
+        166,
+        [GRID_BAND] = 24,
+        94,
+        23,
+        96,
+        100,
+        88,
         /* viridis in eight steps */
-        [GRID_HEAT] = 54, 60, 24, 30, 36, 77, 148, 226,
+        [GRID_HEAT] = 54,
+        60,
+        24,
+        30,
+        36,
+        77,
+        148,
+        226,
     };
     return hues[colour];
 }
@@ -267,10 +291,26 @@ static int hue_8(int colour) {
         [GRID_FAINT] = -1,
         [GRID_GOOD] = COLOR_GREEN,
         [GRID_ALARM] = COLOR_RED,
-        [GRID_LINE] = COLOR_CYAN, COLOR_YELLOW, COLOR_GREEN, COLOR_MAGENTA, COLOR_BLUE, COLOR_RED,
-        [GRID_BAND] = COLOR_CYAN, COLOR_YELLOW, COLOR_GREEN, COLOR_MAGENTA, COLOR_BLUE, COLOR_RED,
-        [GRID_HEAT] = COLOR_BLUE, COLOR_BLUE, COLOR_CYAN, COLOR_CYAN, COLOR_GREEN, COLOR_GREEN,
-        COLOR_YELLOW, COLOR_YELLOW,
+        [GRID_LINE] = COLOR_CYAN,
+        COLOR_YELLOW,
+        COLOR_GREEN,
+        COLOR_MAGENTA,
+        COLOR_BLUE,
+        COLOR_RED,
+        [GRID_BAND] = COLOR_CYAN,
+        COLOR_YELLOW,
+        COLOR_GREEN,
+        COLOR_MAGENTA,
+        COLOR_BLUE,
+        COLOR_RED,
+        [GRID_HEAT] = COLOR_BLUE,
+        COLOR_BLUE,
+        COLOR_CYAN,
+        COLOR_CYAN,
+        COLOR_GREEN,
+        COLOR_GREEN,
+        COLOR_YELLOW,
+        COLOR_YELLOW,
     };
     return hues[colour];
 }
@@ -290,8 +330,7 @@ static void start_colours(void) {
         if (hue < 0 && !term.has_default_colours) {
             hue = COLOR_WHITE;
         }
-        (void)init_pair((short)colour, (short)hue,
-                        term.has_default_colours ? -1 : COLOR_BLACK);
+        (void)init_pair((short)colour, (short)hue, term.has_default_colours ? -1 : COLOR_BLACK);
     }
 }
 
@@ -313,13 +352,15 @@ static bool open_events(void) {
     return timerfd_settime(term.timer, 0, &tenth, NULL) == 0;
 }
 
-/* The first time: /dev/tty, ncurses, terminfo, descriptors. All of it stays until the process ends. */
+/* The first time: /dev/tty, ncurses, terminfo, descriptors. All of it stays until the process ends.
+ */
 static bool start(struct error *error) {
     const char *type = getenv("TERM");
     term.in = fopen("/dev/tty", "re");
     term.out = fopen("/dev/tty", "we");
     if (!term.in || !term.out) {
-        error_set(error, ERROR_STATE, "there is no terminal for the live screen; --plain prints "
+        error_set(error, ERROR_STATE,
+                  "there is no terminal for the live screen; --plain prints "
                   "progress lines instead");
         goto fail;
     }
@@ -329,8 +370,10 @@ static bool start(struct error *error) {
     (void)set_escdelay(25);
     term.screen = newterm(NULL, term.out, term.in);
     if (!term.screen) {
-        error_set(error, ERROR_STATE, "the terminal type \"%s\" is not known here; set TERM to one "
-                  "that is (xterm-256color, screen, vt100), or use --plain", type ? type : "");
+        error_set(error, ERROR_STATE,
+                  "the terminal type \"%s\" is not known here; set TERM to one "
+                  "that is (xterm-256color, screen, vt100), or use --plain",
+                  type ? type : "");
         goto fail;
     }
     const char *address = tigetstr("cup");
@@ -338,8 +381,10 @@ static bool start(struct error *error) {
         (void)endwin();
         delscreen(term.screen);
         term.screen = NULL;
-        error_set(error, ERROR_STATE, "a terminal of type \"%s\" cannot move its cursor, so there "
-                  "is no live screen on it; use --plain, or set TERM", type ? type : "");
+        error_set(error, ERROR_STATE,
+                  "a terminal of type \"%s\" cannot move its cursor, so there "
+                  "is no live screen on it; use --plain, or set TERM",
+                  type ? type : "");
         goto fail;
     }
     if (!open_events()) {
@@ -386,7 +431,8 @@ bool term_enter(struct error *error) {
         return true;
     }
     if (term.tty < 0 || tcgetattr(term.tty, &term.modes) != 0) {
-        return error_set(error, ERROR_STATE, "there is no terminal for the live screen; --plain "
+        return error_set(error, ERROR_STATE,
+                         "there is no terminal for the live screen; --plain "
                          "prints progress lines instead");
     }
     take_signals();
@@ -480,9 +526,9 @@ int term_key(void) {
     static const struct {
         int from, to;
     } keys[] = {
-        {KEY_LEFT, TERM_KEY_LEFT},   {KEY_RIGHT, TERM_KEY_RIGHT},     {KEY_UP, TERM_KEY_UP},
-        {KEY_DOWN, TERM_KEY_DOWN},   {KEY_PPAGE, TERM_KEY_PAGE_UP},   {KEY_NPAGE, TERM_KEY_PAGE_DOWN},
-        {KEY_HOME, TERM_KEY_HOME},   {KEY_END, TERM_KEY_END},         {KEY_BTAB, TERM_KEY_BACKTAB},
+        {KEY_LEFT, TERM_KEY_LEFT}, {KEY_RIGHT, TERM_KEY_RIGHT},   {KEY_UP, TERM_KEY_UP},
+        {KEY_DOWN, TERM_KEY_DOWN}, {KEY_PPAGE, TERM_KEY_PAGE_UP}, {KEY_NPAGE, TERM_KEY_PAGE_DOWN},
+        {KEY_HOME, TERM_KEY_HOME}, {KEY_END, TERM_KEY_END},       {KEY_BTAB, TERM_KEY_BACKTAB},
         {KEY_ENTER, '\n'},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {

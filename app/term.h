@@ -19,18 +19,18 @@ struct term_traits {
 };
 
 enum term_key { /* beyond characters */
-    TERM_KEY_NONE = 0,
-    TERM_KEY_LEFT = 0x110000,
-    TERM_KEY_RIGHT,
-    TERM_KEY_UP,
-    TERM_KEY_DOWN,
-    TERM_KEY_PAGE_UP,
-    TERM_KEY_PAGE_DOWN,
-    TERM_KEY_HOME,
-    TERM_KEY_END,
-    TERM_KEY_BACKTAB,
-    TERM_KEY_REDRAW, /* no key: the screen has to be drawn anew */
-    TERM_KEY_ESCAPE = 27,
+                TERM_KEY_NONE = 0,
+                TERM_KEY_LEFT = 0x110000,
+                TERM_KEY_RIGHT,
+                TERM_KEY_UP,
+                TERM_KEY_DOWN,
+                TERM_KEY_PAGE_UP,
+                TERM_KEY_PAGE_DOWN,
+                TERM_KEY_HOME,
+                TERM_KEY_END,
+                TERM_KEY_BACKTAB,
+                TERM_KEY_REDRAW, /* no key: the screen has to be drawn anew */
+                TERM_KEY_ESCAPE = 27,
 };
 
 /* Remembers the terminal's modes and guards them until the process ends. Called at the start of

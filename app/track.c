@@ -254,9 +254,8 @@ static void fill(const struct series *series, struct table *table, double until)
 
 bool track_table(const struct track *track, struct table *table) {
     const struct series *series = track->series;
-    *table = (struct table){.is_sweep = series->sweep_count > 0,
-                            .images = series->probe_images,
-                            .step = (double)NAN};
+    *table = (struct table){
+        .is_sweep = series->sweep_count > 0, .images = series->probe_images, .step = (double)NAN};
     if (!table->is_sweep) {
         table->scheme_count = series->probe_scheme_count;
         table->step_count = series->probe_step_count;

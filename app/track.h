@@ -31,8 +31,8 @@ struct table {
  * was measured, and cells measured after the trained one wait until it is measured again. */
 struct gap {
     bool is_known;
-    bool is_limit;     /* the other cell is the limit */
-    int scheme, steps; /* the other cell; scheme is an index into series->schemes */
+    bool is_limit;                 /* the other cell is the limit */
+    int scheme, steps;             /* the other cell; scheme is an index into series->schemes */
     double trained, limit, points; /* points = trained - limit */
     double margin;                 /* two standard errors of the difference, at least 1 point */
     bool is_alarm;                 /* |points| > margin */
@@ -68,8 +68,8 @@ void track_set(struct track *track, enum track_x x, double span);
 const char *track_state(const struct track *track);
 /* Steps a second over the last seconds of training; nan when not known. */
 double track_speed(const struct track *track);
-double track_images(const struct track *track); /* images a second, likewise */
-double track_left(const struct track *track);   /* seconds until the last step; nan */
+double track_images(const struct track *track);  /* images a second, likewise */
+double track_left(const struct track *track);    /* seconds until the last step; nan */
 double track_seconds(const struct track *track); /* of training so far */
 double track_step(const struct track *track);    /* 0 before the first */
 double track_epoch(const struct track *track);

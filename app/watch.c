@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "app/frame.h"
@@ -58,10 +59,15 @@ static int show_once(const char *runs, const char *const *names, int count) {
         }
     }
     if (status == 0) {
+        struct winsize size = {0};
         struct grid grid = {0};
-        grid_resize(&grid, size_from("COLUMNS", 80), size_from("LINES", 24));
-        (void)snprintf(scene->message, sizeof scene->message, " "); /* no keys on paper */
+        bool is_terminal =
+            ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 1;
+        int width = size_from("COLUMNS", is_terminal ? size.ws_col : 80);
+        int height = size_from("LINES", is_terminal ? size.ws_row - 1 : 24); /* and the prompt */
+        grid_resize(&grid, width, height + 1);
         frame_draw(scene, &grid);
+        grid.height = height; /* without the keys */
         grid_write(&grid, stdout);
         status = fflush(stdout) == 0 ? 0 : 1;
         grid_free(&grid);

@@ -26,10 +26,12 @@ static inline void fake_probes(FILE *file, bool is_euler, const char *kind, int 
     for (int scheme = 0; scheme < 3; scheme++) {
         for (int steps = 1; steps <= 16; steps *= 2) {
             double accuracy = fake_accuracy(is_euler, schemes[scheme], steps) / 100;
-            (void)fprintf(file, "{\"kind\":\"%s\",\"step\":%d,\"epoch\":%.4g,\"seconds\":%.4g,"
+            (void)fprintf(file,
+                          "{\"kind\":\"%s\",\"step\":%d,\"epoch\":%.4g,\"seconds\":%.4g,"
                           "\"scheme\":\"%s\",\"steps\":%d,\"loss\":%.4g,\"accuracy\":%.6g,"
-                          "\"count\":1000}\n", kind, step, step / 430.0, 0.07 * step,
-                          schemes[scheme], steps, 1 - accuracy, accuracy);
+                          "\"count\":1000}\n",
+                          kind, step, step / 430.0, 0.07 * step, schemes[scheme], steps,
+                          1 - accuracy, accuracy);
         }
     }
 }
@@ -51,23 +53,28 @@ static inline const char *fake_run(const char *root, const char *name, bool is_e
     file = fopen(file_name, "w");
     (void)fprintf(file, "{\"kind\":\"state\",\"seconds\":0,\"state\":\"queued\"}\n");
     if (until > 0) {
-        (void)fprintf(file, "{\"kind\":\"state\",\"seconds\":0,\"state\":\"running\"}\n"
+        (void)fprintf(file,
+                      "{\"kind\":\"state\",\"seconds\":0,\"state\":\"running\"}\n"
                       "{\"kind\":\"start\",\"steps\":%d,\"epochs\":3,\"batch\":128,\"parameters\":"
                       "27370,\"trained\":{\"scheme\":\"%s\",\"steps\":1},\"nodes\":1,\"probe\":{"
                       "\"schemes\":[\"euler\",\"midpoint\",\"rk4\"],\"steps\":[1,2,4,8,16],"
-                      "\"count\":1000}}\n", FAKE_STEPS, is_euler ? "euler" : "rk4");
+                      "\"count\":1000}}\n",
+                      FAKE_STEPS, is_euler ? "euler" : "rk4");
     }
     for (int step = 1; step <= until; step++) {
-        double noise = 0.2 * sin(12.9898 * step), fall = 0.25 + 2.1 * exp(-step / 90.0) + (is_euler ? 0 : 0.15);
-        (void)fprintf(file, "{\"kind\":\"step\",\"step\":%d,\"epoch\":%.4g,\"seconds\":%.4g,"
-                      "\"loss\":%.4g,\"rate\":0.05,\"grad_norm\":%.4g,\"images_per_second\":1805}\n",
-                      step, step / 430.0, 0.07 * step, fall * (1 + noise),
-                      0.5 + 2 * exp(-step / 300.0));
+        double noise = 0.2 * sin(12.9898 * step),
+               fall = 0.25 + 2.1 * exp(-step / 90.0) + (is_euler ? 0 : 0.15);
+        (void)fprintf(
+            file,
+            "{\"kind\":\"step\",\"step\":%d,\"epoch\":%.4g,\"seconds\":%.4g,"
+            "\"loss\":%.4g,\"rate\":0.05,\"grad_norm\":%.4g,\"images_per_second\":1805}\n",
+            step, step / 430.0, 0.07 * step, fall * (1 + noise), 0.5 + 2 * exp(-step / 300.0));
         if (step % 100 == 0) {
             fake_probes(file, is_euler, "probe", step);
         }
         if (step % 430 == 0) {
-            (void)fprintf(file, "{\"kind\":\"eval\",\"step\":%d,\"epoch\":%.4g,\"seconds\":%.4g,"
+            (void)fprintf(file,
+                          "{\"kind\":\"eval\",\"step\":%d,\"epoch\":%.4g,\"seconds\":%.4g,"
                           "\"part\":\"valid\",\"loss\":0.41,\"accuracy\":0.853,\"count\":5000}\n",
                           step, step / 430.0, 0.07 * step);
         }

@@ -56,8 +56,8 @@ static inline void pseudo_read(struct pseudo *pty, int milliseconds) {
     double end = pseudo_seconds() + milliseconds / 1000.0;
     while (pseudo_seconds() < end && poll(&file, 1, 10) >= 0) {
         size_t room = sizeof pty->output - 1 - pty->length;
-        ssize_t count = file.revents & POLLIN
-                            ? read(pty->master, pty->output + pty->length, room) : 0;
+        ssize_t count =
+            file.revents & POLLIN ? read(pty->master, pty->output + pty->length, room) : 0;
         pty->length += count > 0 ? (size_t)count : 0;
         pty->output[pty->length] = 0;
     }

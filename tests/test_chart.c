@@ -190,8 +190,8 @@ Test(chart, line_from_far_outside_is_cut_where_it_crosses) {
 }
 
 static struct chart make_chart(enum canvas_kind kind) {
-    return (struct chart){.kind = kind, .floor_y = (double)NAN, .ceil_y = (double)NAN, .x_hi = 100,
-                          .x_name = "step"};
+    return (struct chart){
+        .kind = kind, .floor_y = (double)NAN, .ceil_y = (double)NAN, .x_hi = 100, .x_name = "step"};
 }
 
 Test(chart, peak_of_one_point_in_ten_thousand_is_seen) {
@@ -286,8 +286,10 @@ Test(chart, any_size_and_any_data_is_drawn_without_harm) {
                 chart.cursor = 50;
                 chart.count = 3;
                 for (int i = 0; i < 3; i++) {
-                    chart.lines[i] = (struct chart_line){.line = &traces[i], .band = &traces[i],
-                                                         .style = i, .is_pointed = i == 0,
+                    chart.lines[i] = (struct chart_line){.line = &traces[i],
+                                                         .band = &traces[i],
+                                                         .style = i,
+                                                         .is_pointed = i == 0,
                                                          .label = "name"};
                 }
                 chart_draw(&grid, (struct rect){0, 0, width, height}, &chart);
@@ -305,8 +307,14 @@ Test(chart, numbers_are_written_with_three_digits_and_units) {
     static const struct {
         double value;
         const char *text;
-    } values[] = {{2.4, "2.40"},    {0.3341, "0.334"}, {0.05, "0.0500"}, {1650.3, "1650"},
-                  {0, "0"},         {1.2e-5, "1.20e-05"}, {99.96, "100"}, {(double)NAN, "nan"},
+    } values[] = {{2.4, "2.40"},
+                  {0.3341, "0.334"},
+                  {0.05, "0.0500"},
+                  {1650.3, "1650"},
+                  {0, "0"},
+                  {1.2e-5, "1.20e-05"},
+                  {99.96, "100"},
+                  {(double)NAN, "nan"},
                   {-(double)INFINITY, "-inf"}};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         cr_expect_str_eq(format_value(values[i].value, text), values[i].text);
@@ -314,7 +322,7 @@ Test(chart, numbers_are_written_with_three_digits_and_units) {
     static const struct {
         double seconds;
         const char *text;
-    } durations[] = {{0.42, "0.4 s"}, {53.4, "53 s"}, {59.9, "59 s"}, {150, "2m30s"},
+    } durations[] = {{0.42, "0.4 s"},  {53.4, "53 s"},  {59.9, "59 s"},    {150, "2m30s"},
                      {3599, "59m59s"}, {3900, "1h05m"}, {273600, "3d04h"}, {(double)NAN, "-"}};
     for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
         cr_expect_str_eq(format_duration(durations[i].seconds, text), durations[i].text);
@@ -324,7 +332,9 @@ Test(chart, numbers_are_written_with_three_digits_and_units) {
 Test(chart, text_of_strangers_cannot_break_the_grid) {
     struct grid grid = {0};
     grid_resize(&grid, 20, 1);
-    cr_expect_eq(grid_text(&grid, 0, 0, 20, 0, 0, "%s", "a\033[2J\xff\xc3\xa9\xe4\xb8\xad" "b"),
+    cr_expect_eq(grid_text(&grid, 0, 0, 20, 0, 0, "%s",
+                           "a\033[2J\xff\xc3\xa9\xe4\xb8\xad"
+                           "b"),
                  9);
     cr_expect_str_eq(text_of(&grid), "a?[2J?\xc3\xa9?b\n");
     grid_free(&grid);

@@ -58,11 +58,21 @@ Test(screen, frame_of_80x24_shows_two_runs_and_four_panels) {
     const char *text = draw(80, 24);
     static const char *const expected[] = {
         "\u25cf fm-euler  running  epoch 2.09/3  step  900/1290  14.3/s  ETA 27 s\n",
-        "\u25a0 fm-rk4    running", "\u2500 1 loss \u2500", "mean over 30 steps  log y",
-        "2 same weights \u2500", "% of 1000 \u2500\n", "3 progress", "4 log", "[87.8]", "[88.0]",
-        "!! trained point sits 13.9\n", "points above its own ODE limit\n",
-        "ok trained point is within 0.0\n", "accuracy, %  \u25cf 87.8  \u25a0 88.0",
-        " ? keys  q leave", NULL};
+        "\u25a0 fm-rk4    running",
+        "\u2500 1 loss \u2500",
+        "mean over 30 steps  log y",
+        "2 same weights \u2500",
+        "% of 1000 \u2500\n",
+        "3 progress",
+        "4 log",
+        "[87.8]",
+        "[88.0]",
+        "!! trained point sits 13.9\n",
+        "points above its own ODE limit\n",
+        "ok trained point is within 0.0\n",
+        "accuracy, %  \u25cf 87.8  \u25a0 88.0",
+        " ? keys  q leave",
+        NULL};
     expect_all(text, expected);
     int lines = 0;
     for (const char *c = text; *c; c++) {
@@ -74,11 +84,25 @@ Test(screen, frame_of_80x24_shows_two_runs_and_four_panels) {
 Test(screen, frame_of_160x50_has_room_for_names_charts_and_whole_sentences) {
     add_two(FAKE_STEPS);
     static const char *const expected[] = {
-        "done", "in 1m30s", "1805 images/s", "valid 8", "euler 1", "rk4 1",
-        "\u25cf fm-euler  trained euler 1", "\u25a0 fm-rk4  trained rk4 1", "midpoint",
+        "done",
+        "in 1m30s",
+        "1805 images/s",
+        "valid 8",
+        "euler 1",
+        "rk4 1",
+        "\u25cf fm-euler  trained euler 1",
+        "\u25a0 fm-rk4  trained rk4 1",
+        "midpoint",
         "!! trained point sits 13.9 points above its own ODE limit",
-        "ok trained point is within 0.0 of its own ODE limit", "accuracy, % of 1000 images",
-        "acc, %  \u25cf", " rate  \u25cf", " norm  \u25cf", "fm-euler 0.2", "fm-rk4 0.", "trained", NULL};
+        "ok trained point is within 0.0 of its own ODE limit",
+        "accuracy, % of 1000 images",
+        "acc, %  \u25cf",
+        " rate  \u25cf",
+        " norm  \u25cf",
+        "fm-euler 0.2",
+        "fm-rk4 0.",
+        "trained",
+        NULL};
     expect_all(draw(160, 50), expected);
 }
 
@@ -99,8 +123,8 @@ Test(screen, ascii_frame_has_nothing_but_ascii) {
     for (const char *c = text; *c; c++) {
         cr_assert((*c >= ' ' && *c < 0x7f) || *c == '\n', "byte %02x", (unsigned char)*c);
     }
-    static const char *const expected[] = {" * fm-euler", " o fm-rk4", "- 1 loss -", "[87.8]",
-                                           "!! trained", NULL};
+    static const char *const expected[] = {" * fm-euler", " o fm-rk4",  "- 1 loss -",
+                                           "[87.8]",      "!! trained", NULL};
     expect_all(text, expected);
 }
 
@@ -140,8 +164,8 @@ Test(screen, verdict_is_said_in_words_as_well_as_in_colour) {
     bool is_found = false;
     for (int i = 0; i + 1 < grid.width * grid.height; i++) {
         bool is_sign = grid.cells[i].glyph == '!' && grid.cells[i + 1].glyph == '!';
-        is_found |= is_sign && grid.cells[i].colour == GRID_ALARM &&
-                    (grid.cells[i].attributes & GRID_BOLD);
+        is_found |=
+            is_sign && grid.cells[i].colour == GRID_ALARM && (grid.cells[i].attributes & GRID_BOLD);
     }
     cr_expect(is_found);
 }
@@ -198,9 +222,10 @@ Test(screen, gap_within_two_standard_errors_is_no_alarm) {
     const char *path = fake_run(scratch_path(""), "close", true, 100);
     for (int i = 0; i < 2; i++) {
         char line[200];
-        (void)snprintf(line, sizeof line, "{\"kind\":\"sweep\",\"scheme\":\"%s\",\"steps\":%d,"
-                       "\"accuracy\":%.4f,\"count\":400}", i ? "rk4" : "euler", i ? 16 : 1,
-                       i ? 0.86 : 0.90);
+        (void)snprintf(line, sizeof line,
+                       "{\"kind\":\"sweep\",\"scheme\":\"%s\",\"steps\":%d,"
+                       "\"accuracy\":%.4f,\"count\":400}",
+                       i ? "rk4" : "euler", i ? 16 : 1, i ? 0.86 : 0.90);
         fake_append(path, line);
     }
     add(path);
@@ -217,20 +242,23 @@ Test(screen, gap_compares_weights_of_one_moment) {
         int step, steps;
         const char *scheme;
         double accuracy;
-    } probes[] = {{90, 1, "midpoint", 0.44}, {100, 1, "euler", 0.50}, {150, 16, "rk4", 0.55},
+    } probes[] = {{90, 1, "midpoint", 0.44},
+                  {100, 1, "euler", 0.50},
+                  {150, 16, "rk4", 0.55},
                   {200, 1, "euler", 0.70}};
     add(path);
     struct table table;
     char text[80];
-    static const char *const told[] = {
-        "own ODE limit not measured yet", "trained point sits 6.0 points above midpoint 1",
-        "trained point sits 6.0 points above midpoint 1",
-        "trained point sits 5.0 points above its own ODE limit"};
+    static const char *const told[] = {"own ODE limit not measured yet",
+                                       "trained point sits 6.0 points above midpoint 1",
+                                       "trained point sits 6.0 points above midpoint 1",
+                                       "trained point sits 5.0 points above its own ODE limit"};
     for (int i = 0; i < 4; i++) {
         char line[200];
-        (void)snprintf(line, sizeof line, "{\"kind\":\"probe\",\"step\":%d,\"scheme\":\"%s\","
-                       "\"steps\":%d,\"accuracy\":%.3f,\"count\":4000}", probes[i].step,
-                       probes[i].scheme, probes[i].steps, probes[i].accuracy);
+        (void)snprintf(line, sizeof line,
+                       "{\"kind\":\"probe\",\"step\":%d,\"scheme\":\"%s\","
+                       "\"steps\":%d,\"accuracy\":%.3f,\"count\":4000}",
+                       probes[i].step, probes[i].scheme, probes[i].steps, probes[i].accuracy);
         fake_append(path, line);
         (void)scene_update(scene);
         cr_assert(track_table(scene->tracks[0], &table));
@@ -269,9 +297,17 @@ Test(screen, keys_change_what_is_shown) {
     static const struct {
         const char *keys, *shown;
     } cases[] = {
-        {"s", "mean over 100 steps  log y"}, {"sss", "mean over 10 steps"}, {"l", "mean over 10 steps \u2500"},
-        {"L", "mean over 10 steps  log x"}, {"L1", "1 loss"}, {"1t", "epoch 3\u2502"}, {"t", "seconds"},
-        {"tm", "learning rate"}, {"m", "gradient norm"}, {"?", "scroll the log"}, {"?o", "Space shows"},
+        {"s", "mean over 100 steps  log y"},
+        {"sss", "mean over 10 steps"},
+        {"l", "mean over 10 steps \u2500"},
+        {"L", "mean over 10 steps  log x"},
+        {"L1", "1 loss"},
+        {"1t", "epoch 3\u2502"},
+        {"t", "seconds"},
+        {"tm", "learning rate"},
+        {"m", "gradient norm"},
+        {"?", "scroll the log"},
+        {"?o", "Space shows"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         for (const char *key = cases[i].keys; *key; key++) {
@@ -425,9 +461,12 @@ Test(screen, plain_lines_tell_progress_evaluations_probes_and_states) {
     cr_expect(plain_is_over(plain));
     (void)fclose(file);
     static const char *const expected[] = {
-        "fm-euler           0.0 s  queued\n", "step 900/1290  epoch 2.09  loss 0.2",
+        "fm-euler           0.0 s  queued\n",
+        "step 900/1290  epoch 2.09  loss 0.2",
         "probe  step 900  euler 1: 87.8 %  rk4 16: 73.9 %  !! trained point sits 13.9 points above",
-        "valid  epoch 1  loss 0.4100  accuracy 85.30 % of 5000\n", "   90.3 s  done\n", NULL};
+        "valid  epoch 1  loss 0.4100  accuracy 85.30 % of 5000\n",
+        "   90.3 s  done\n",
+        NULL};
     expect_all(text, expected);
     const char *first = strstr(text, "step 900/1290");
     cr_expect_null(strstr(first + 1, "step 900/1290"), "at most every ten seconds");

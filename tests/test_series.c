@@ -222,12 +222,14 @@ Test(series, runs_are_found_by_folder_name_id_and_prefix) {
         append(make_run(folders[i]), "metrics.jsonl", "");
     }
     (void)make_run("not-a-run");
-    static const char *const cases[][2] = {
-        {NULL, "2026-03-03T080000-fm-euler-99aa"},   {"", "2026-03-03T080000-fm-euler-99aa"},
-        {"fm-rk4", "2026-03-02T093100-fm-rk4-7c1e"}, {"3f2a", "2026-03-02T091412-fm-euler-3f2a"},
-        {"spi", "2026-03-01T120000-spirals-0b0b"},   {"7c", "2026-03-02T093100-fm-rk4-7c1e"},
-        {"fm-euler", "2026-03-03T080000-fm-euler-99aa"},
-        {"2026-03-02T0914", "2026-03-02T091412-fm-euler-3f2a"}};
+    static const char *const cases[][2] = {{NULL, "2026-03-03T080000-fm-euler-99aa"},
+                                           {"", "2026-03-03T080000-fm-euler-99aa"},
+                                           {"fm-rk4", "2026-03-02T093100-fm-rk4-7c1e"},
+                                           {"3f2a", "2026-03-02T091412-fm-euler-3f2a"},
+                                           {"spi", "2026-03-01T120000-spirals-0b0b"},
+                                           {"7c", "2026-03-02T093100-fm-rk4-7c1e"},
+                                           {"fm-euler", "2026-03-03T080000-fm-euler-99aa"},
+                                           {"2026-03-02T0914", "2026-03-02T091412-fm-euler-3f2a"}};
     char path[300];
     struct error error;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

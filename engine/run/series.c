@@ -387,9 +387,11 @@ static void read_objects(struct series *series) {
 
 struct series *series_open(const char *path, struct error *error) {
     struct stat status;
-    if (strlen(path) >= sizeof ((struct series *)0)->path) {
-        error_set(error, ERROR_VALUE, "the path of the run folder \"%.60s...\" is longer than 511 "
-                  "bytes; move the runs to a shorter place", path);
+    if (strlen(path) >= sizeof((struct series *)0)->path) {
+        error_set(error, ERROR_VALUE,
+                  "the path of the run folder \"%.60s...\" is longer than 511 "
+                  "bytes; move the runs to a shorter place",
+                  path);
         return NULL;
     }
     if (stat(path, &status) != 0) {
@@ -398,8 +400,10 @@ struct series *series_open(const char *path, struct error *error) {
         return NULL;
     }
     if (!S_ISDIR(status.st_mode) || !is_run(path)) {
-        error_set(error, ERROR_FORMAT, "\"%s\" is not a run folder: it has neither config.json nor "
-                  "metrics.jsonl", path);
+        error_set(error, ERROR_FORMAT,
+                  "\"%s\" is not a run folder: it has neither config.json nor "
+                  "metrics.jsonl",
+                  path);
         return NULL;
     }
     struct series *series = calloc(1, sizeof *series);
@@ -564,7 +568,8 @@ int series_list(const char *runs, char (**names)[256], int limit) {
 
 static bool write_path(const char *runs, const char *name, char *path, size_t size,
                        struct error *error) {
-    int length = runs ? snprintf(path, size, "%s/%s", runs, name) : snprintf(path, size, "%s", name);
+    int length =
+        runs ? snprintf(path, size, "%s/%s", runs, name) : snprintf(path, size, "%s", name);
     if (length < 0 || (size_t)length >= size) {
         return error_set(error, ERROR_VALUE, "the path of run \"%.60s\" is longer than %zu bytes",
                          name, size - 1);
@@ -595,11 +600,13 @@ bool series_find(const char *runs, const char *text, char *path, size_t size, st
         return write_path(NULL, text, path, size, error);
     }
     enum { MOST = 100000 };
-    char (*names)[256];
+    char(*names)[256];
     int count = series_list(runs, &names, MOST);
     if (count == 0) {
-        return error_set(error, ERROR_FILE, "there are no runs in the folder \"%s\"; start one with "
-                         "cn.train{...}, or name a run's folder", runs);
+        return error_set(error, ERROR_FILE,
+                         "there are no runs in the folder \"%s\"; start one with "
+                         "cn.train{...}, or name a run's folder",
+                         runs);
     }
     int best = 0, place = any ? 0 : -1, ties = 0;
     char first[64] = "", second[64] = "";
@@ -617,12 +624,16 @@ bool series_find(const char *runs, const char *text, char *path, size_t size, st
     bool ok = false;
     if (place < 0) {
         (void)snprintf(first, sizeof first, "%.63s", names[0]);
-        error_set(error, ERROR_VALUE, "no run in \"%s\" has the name, id or folder \"%s\"; the "
-                  "newest of %d is \"%s\"", runs, text, count, first);
+        error_set(error, ERROR_VALUE,
+                  "no run in \"%s\" has the name, id or folder \"%s\"; the "
+                  "newest of %d is \"%s\"",
+                  runs, text, count, first);
     } else if (ties > 0 && best == 1) {
         (void)snprintf(first, sizeof first, "%.63s", names[place]);
-        error_set(error, ERROR_VALUE, "\"%s\" begins %d runs in \"%s\", among them \"%s\" and "
-                  "\"%s\"; write more of it", text, ties + 1, runs, first, second);
+        error_set(error, ERROR_VALUE,
+                  "\"%s\" begins %d runs in \"%s\", among them \"%s\" and "
+                  "\"%s\"; write more of it",
+                  text, ties + 1, runs, first, second);
     } else {
         ok = write_path(runs, names[place], path, size, error);
     }

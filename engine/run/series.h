@@ -43,15 +43,15 @@ struct series {
     char verdict[480];                    /* empty: none yet */
     bool verdict_pass;
     ptrdiff_t note_count;
-    char (*notes)[256]; /* state, eval, note, checkpoint and verdict events as lines */
-    ptrdiff_t foreign;  /* whole lines that are no event of docs/RUNS.md; passed over */
+    char (*notes)[256];       /* state, eval, note, checkpoint and verdict events as lines */
+    ptrdiff_t foreign;        /* whole lines that are no event of docs/RUNS.md; passed over */
     struct series_tail *tail; /* the open file and what is known of its last line */
 };
 
 /* Opens a run folder. NULL with *error set when it is not one. */
 struct series *series_open(const char *path, struct error *error);
 bool series_update(struct series *series); /* reads what is new; true when anything was */
-void series_close(struct series *series); /* NULL is fine */
+void series_close(struct series *series);  /* NULL is fine */
 
 /* Whether the run has ended: done, stopped, failed or diverged. */
 bool series_is_over(const struct series *series);
