@@ -107,7 +107,7 @@ INLINE vec vec_sigmoid(vec x) {
 /* Phi, the normal distribution function, by libm's erfc lane by lane: exact where it matters, and
  * the slow part of gelu. */
 INLINE vec vec_phi(vec x) {
-    real lane[LANES];
+    real lane[LANES] __attribute__((aligned(VECTOR_BYTES)));
     *(vec *)(void *)lane = x;
     for (int i = 0; i < LANES; i++) {
         lane[i] = (real)(0.5 * erfc(-(double)lane[i] * 0.70710678118654752440));
@@ -136,8 +136,8 @@ INLINE vec vec_act(vec x, enum activation act) {
 }
 INLINE vec vec_act_slope(vec x, enum activation act) {
     switch (act) {
-    case ACT_RELU:
-        return choose(x > (vec){0}, splat(1), (vec){0});
+    case ACT_RELU: /* of NaN: NaN */
+        return choose(x > (vec){0}, splat(1), choose(x <= (vec){0}, (vec){0}, x));
     case ACT_TANH: {
         vec t = vec_tanh(x);
         return (real)1.0 - t * t;
