@@ -4,8 +4,9 @@
  *
  * Layout. Inside the engine a batch of states is blocked by 16 channels:
  *     [sample][channel block][row][column][16], channels padded with zeros to a multiple of 16.
- * A vector of F features is the image (F, 1, 1). Padding channels are zero in every state, every
- * gradient and every packed weight. Outside (files, Lua, parameters) order is plain. */
+ * A vector of F features is the image (F, 1, 1). Padding channels are zero in every gradient and
+ * every packed weight; in a state they hold what its operations make of zero, which is zero for all
+ * but softplus, and nothing reads them. Outside (files, Lua, parameters) order is plain. */
 #ifndef CONTINUO_KERNELS_KERNELS_H
 #define CONTINUO_KERNELS_KERNELS_H
 
