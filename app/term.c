@@ -14,12 +14,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/timerfd.h>
-#include <term.h>
 #include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
+
+#include "app/caught.h"
+#include "app/palette.h"
 
 static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE,
                                     SIGILL,  SIGHUP, SIGQUIT, SIGTERM};
@@ -34,7 +35,6 @@ static struct {
     bool is_guarded, is_entered, is_gone;
     enum term_colour wanted;
     struct term_traits traits;
-    bool has_default_colours;
 
     int tty;              /* /dev/tty, -1: none */
     struct termios modes; /* as found: at the start, and again at each term_enter */
@@ -48,45 +48,11 @@ static struct {
     struct grid shown;
     int wake[2], timer, events;
     struct sigaction former[LENT];
-
-    int caught;                 /* standard output and error while the screen is up; -1: none */
-    int saved_out, saved_error; /* where they belong; -1: not caught */
-    off_t caught_read;
-} term = {.tty = -1,
-          .wake = {-1, -1},
-          .timer = -1,
-          .events = -1,
-          .caught = -1,
-          .saved_out = -1,
-          .saved_error = -1};
+} term = {.tty = -1, .wake = {-1, -1}, .timer = -1, .events = -1};
 
 static volatile sig_atomic_t is_suspending;
 
 /* ---- giving the terminal back; everything here is async-signal-safe ---- */
-
-static void write_all(int file, const char *bytes, size_t count) {
-    while (count > 0) {
-        ssize_t written = write(file, bytes, count);
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
-        if (written <= 0) {
-            return;
-        }
-        bytes += written;
-        count -= (size_t)written;
-    }
-}
-
-static void write_caught(int file) {
-    char bytes[4096];
-    off_t offset = 0;
-    ssize_t count;
-    while ((count = pread(term.caught, bytes, sizeof bytes, offset)) > 0) {
-        write_all(file, bytes, (size_t)count);
-        offset += count;
-    }
-}
 
 static void handle_fatal(int number) {
     int error = errno;
@@ -96,19 +62,16 @@ static void handle_fatal(int number) {
         bool is_changed =
             tcgetattr(term.tty, &modes) == 0 && memcmp(&modes, &term.modes, sizeof modes) != 0;
         if (term.is_entered) {
-            write_all(term.tty, term.reset, term.reset_length);
+            caught_put(term.tty, term.reset, term.reset_length);
         } else if (is_changed) { /* Readline had it */
             static const char paste_off[] = "\033[?2004l\r\n";
-            write_all(term.tty, paste_off, sizeof paste_off - 1);
+            caught_put(term.tty, paste_off, sizeof paste_off - 1);
         }
         (void)tcsetattr(term.tty, TCSANOW, &term.modes);
     }
     if (term.is_entered) {
-        int file = term.saved_error >= 0 ? term.saved_error : STDERR_FILENO;
-        if (term.caught >= 0) {
-            write_caught(file);
-        }
-        write_all(file, term.rescue, strlen(term.rescue));
+        caught_write(caught_error());
+        caught_put(caught_error(), term.rescue, strlen(term.rescue));
     }
     errno = error;
     (void)raise(number); /* SA_RESETHAND: the default action now */
@@ -201,43 +164,6 @@ static void give_signals(void) {
     }
 }
 
-/* What a library or a callback prints while the screen is up would scribble over it. */
-static void catch_output(void) {
-    (void)fflush(stdout);
-    (void)fflush(stderr);
-    term.caught = memfd_create("continuo-output", MFD_CLOEXEC);
-    term.caught_read = 0;
-    if (term.caught < 0) {
-        return;
-    }
-    if (isatty(STDOUT_FILENO)) {
-        term.saved_out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-        (void)dup2(term.caught, STDOUT_FILENO);
-    }
-    if (isatty(STDERR_FILENO)) {
-        term.saved_error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-        (void)dup2(term.caught, STDERR_FILENO);
-    }
-}
-
-static void release_output(void) {
-    (void)fflush(stdout);
-    (void)fflush(stderr);
-    if (term.saved_out >= 0) {
-        (void)dup2(term.saved_out, STDOUT_FILENO);
-        (void)close(term.saved_out);
-    }
-    if (term.saved_error >= 0) {
-        (void)dup2(term.saved_error, STDERR_FILENO);
-        (void)close(term.saved_error);
-    }
-    if (term.caught >= 0) {
-        write_caught(term.saved_error >= 0 ? STDERR_FILENO : STDOUT_FILENO);
-        (void)close(term.caught);
-    }
-    term.caught = term.saved_out = term.saved_error = -1;
-}
-
 /* Appends a terminfo string without its delays ("$<5>"). */
 static void add_reset(const char *name) {
     const char *text = tigetstr(name);
@@ -250,87 +176,6 @@ static void add_reset(const char *name) {
         } else {
             term.reset[term.reset_length++] = *text++;
         }
-    }
-}
-
-static int hue_256(int colour) {
-    static const short hues[GRID_COLOURS] = {
-        [GRID_TEXT] = -1,
-        [GRID_FAINT] = 245,
-        [GRID_GOOD] = 36,
-        [GRID_ALARM] = 202,
-        /* Okabe and Ito: sky blue, orange, bluish green, reddish purple, yellow, vermilion */
-        [GRID_LINE] = 75,
-        214,
-        36,
-        175,
-        227,
-        166,
-        [GRID_BAND] = 24,
-        94,
-        23,
-        96,
-        100,
-        88,
-        /* viridis in eight steps */
-        [GRID_HEAT] = 54,
-        60,
-        24,
-        30,
-        36,
-        77,
-        148,
-        226,
-    };
-    return hues[colour];
-}
-
-static int hue_8(int colour) {
-    static const short hues[GRID_COLOURS] = {
-        [GRID_TEXT] = -1,
-        [GRID_FAINT] = -1,
-        [GRID_GOOD] = COLOR_GREEN,
-        [GRID_ALARM] = COLOR_RED,
-        [GRID_LINE] = COLOR_CYAN,
-        COLOR_YELLOW,
-        COLOR_GREEN,
-        COLOR_MAGENTA,
-        COLOR_BLUE,
-        COLOR_RED,
-        [GRID_BAND] = COLOR_CYAN,
-        COLOR_YELLOW,
-        COLOR_GREEN,
-        COLOR_MAGENTA,
-        COLOR_BLUE,
-        COLOR_RED,
-        [GRID_HEAT] = COLOR_BLUE,
-        COLOR_BLUE,
-        COLOR_CYAN,
-        COLOR_CYAN,
-        COLOR_GREEN,
-        COLOR_GREEN,
-        COLOR_YELLOW,
-        COLOR_YELLOW,
-    };
-    return hues[colour];
-}
-
-static void start_colours(void) {
-    const char *no_colour = getenv("NO_COLOR");
-    bool is_unwanted = term.wanted == TERM_COLOUR_NEVER ||
-                       (term.wanted == TERM_COLOUR_AUTO && no_colour && no_colour[0]);
-    term.traits.colours = 0;
-    if (is_unwanted || !has_colors() || start_color() == ERR || COLOR_PAIRS < GRID_COLOURS) {
-        return;
-    }
-    term.has_default_colours = use_default_colors() == OK;
-    term.traits.colours = COLORS >= 256 ? 256 : 8;
-    for (int colour = 1; colour < GRID_COLOURS; colour++) {
-        int hue = term.traits.colours == 256 ? hue_256(colour) : hue_8(colour);
-        if (hue < 0 && !term.has_default_colours) {
-            hue = COLOR_WHITE;
-        }
-        (void)init_pair((short)colour, (short)hue, term.has_default_colours ? -1 : COLOR_BLACK);
     }
 }
 
@@ -401,7 +246,7 @@ static bool start(struct error *error) {
     if (!tigetstr("rmcup")) { /* no second screen: at least below what was drawn */
         term.reset_length += (size_t)snprintf(term.reset + term.reset_length, 3, "\r\n");
     }
-    start_colours();
+    term.traits.colours = palette_start(term.wanted);
     term.keys = newpad(1, 1);
     (void)keypad(term.keys, TRUE);
     (void)nodelay(term.keys, TRUE);
@@ -450,7 +295,7 @@ bool term_enter(struct error *error) {
     term.is_entered = true;
     term.is_gone = false;
     term.shown.width = 0; /* nothing is on the screen yet */
-    catch_output();
+    caught_begin();
     return true;
 }
 
@@ -462,7 +307,7 @@ void term_leave(void) {
     (void)endwin();
     (void)tcsetattr(term.tty, TCSADRAIN, &term.modes);
     term.is_entered = false;
-    release_output();
+    caught_end();
     give_signals();
 }
 
@@ -475,16 +320,16 @@ static void suspend(void) {
     is_suspending = 0;
     (void)endwin();
     (void)tcsetattr(term.tty, TCSADRAIN, &term.modes);
-    release_output();
+    caught_end();
     struct sigaction action = {.sa_handler = SIG_DFL}, former;
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGTSTP, &action, &former);
     static const char text[] = "continuo is suspended, its jobs with it; fg goes on\n";
-    write_all(STDERR_FILENO, text, sizeof text - 1);
+    caught_put(STDERR_FILENO, text, sizeof text - 1);
     (void)raise(SIGTSTP);
     (void)sigaction(SIGTSTP, &former, NULL);
     (void)tcgetattr(term.tty, &term.modes);
-    catch_output();
+    caught_begin();
     (void)def_shell_mode();
     (void)reset_prog_mode();
     set_modes();
@@ -551,27 +396,6 @@ void term_size(int *width, int *height) {
     *height = LINES;
 }
 
-static attr_t attributes_of(const struct cell *cell) {
-    attr_t attributes = A_NORMAL;
-    bool is_mono = term.traits.colours == 0;
-    bool is_faint = cell->colour == GRID_FAINT;
-    bool is_band = cell->colour >= GRID_BAND && cell->colour < GRID_BAND + GRID_STYLES;
-    attributes |= cell->attributes & GRID_BOLD ? A_BOLD : 0;
-    attributes |= cell->attributes & GRID_REVERSE ? A_REVERSE : 0;
-    attributes |= term.traits.colours < 256 && (is_faint || is_band) ? A_DIM : 0;
-    attributes |= is_mono && cell->colour == GRID_ALARM ? A_BOLD : 0;
-    return attributes;
-}
-
-static void put_cell(int x, int y, const struct cell *cell) {
-    wchar_t text[2] = {(wchar_t)cell->glyph, 0};
-    cchar_t glyph;
-    short pair = term.traits.colours ? (short)cell->colour : 0;
-    if (setcchar(&glyph, text, attributes_of(cell), pair, NULL) == OK) {
-        (void)mvadd_wch(y, x, &glyph);
-    }
-}
-
 bool term_show(const struct grid *grid) {
     int backlog = 0;
     enum { MOST_BACKLOG = 4096 }; /* bytes the terminal has not taken yet */
@@ -590,7 +414,7 @@ bool term_show(const struct grid *grid) {
             const struct cell *cell = &grid->cells[i];
             if (is_new ? cell->glyph != ' ' || cell->attributes
                        : memcmp(cell, &term.shown.cells[i], sizeof *cell) != 0) {
-                put_cell(x, y, cell);
+                palette_put(x, y, cell);
                 term.shown.cells[i] = *cell;
             }
         }
@@ -601,14 +425,5 @@ bool term_show(const struct grid *grid) {
 }
 
 size_t term_read_caught(char *text, size_t size) {
-    if (!term.is_entered || term.caught < 0) {
-        return 0;
-    }
-    (void)fflush(stdout);
-    ssize_t count = pread(term.caught, text, size, term.caught_read);
-    if (count <= 0) {
-        return 0;
-    }
-    term.caught_read += count;
-    return (size_t)count;
+    return term.is_entered ? caught_read(text, size) : 0;
 }

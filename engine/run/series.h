@@ -59,6 +59,12 @@ bool series_is_over(const struct series *series);
  * started on this machine, and its pid is no more. */
 bool series_is_lost(const struct series *series);
 
+/* Whether the folder looks like a run: it has a config.json or a metrics.jsonl. */
+bool series_is_run(const char *folder);
+/* Splits the last part of a path, `<time>-<name>-<id>`; a folder of any other shape is all name,
+ * and its id empty. What does not fit the sizes (bytes) is cut. */
+void series_split(const char *folder, char *name, size_t name_size, char *id, size_t id_size);
+
 /* Finds a run by folder, name, id or unique prefix under `runs`; the newest when text is NULL or
  * empty, and the newest of several with the very same name. Writes its folder to path (size
  * bytes). */
