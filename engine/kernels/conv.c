@@ -155,8 +155,11 @@ void NAME(conv)(void *y, const void *framed_x, const void *packed, const void *b
     }
 }
 
-void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, ptrdiff_t rows,
-                 ptrdiff_t in, ptrdiff_t out) {
+/* `count` products of rows of features with matrices, each its own: y, x and packed move on by
+ * their strides (reals) from one to the next. */
+static void products(void *y, ptrdiff_t y_stride, const void *x, ptrdiff_t x_stride,
+                     const void *packed, ptrdiff_t packed_stride, const void *bias, int count,
+                     ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out) {
     const ptrdiff_t in_len = (in + BLOCK - 1) / BLOCK * BLOCK;
     const ptrdiff_t out_len = (out + BLOCK - 1) / BLOCK * BLOCK;
     const struct tile tile = {
@@ -165,9 +168,23 @@ void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, p
         .stride = {.x_pixel = in_len, .x_block = BLOCK, .y_pixel = out_len, .y_block = BLOCK}};
     const ptrdiff_t vectors = out_len / LANES;
     const struct tile_entry *t = best_tile(vectors, rows);
-    for (ptrdiff_t v = 0; v < vectors; v += t->vectors) {
-        conv_row(t, y, x, packed, bias, &tile, rows, v);
+    for (int k = 0; k < count; k++) {
+        for (ptrdiff_t v = 0; v < vectors; v += t->vectors) {
+            conv_row(t, (real *)y + k * y_stride, (const real *)x + k * x_stride,
+                     (const real *)packed + k * packed_stride, bias, &tile, rows, v);
+        }
     }
+}
+
+void NAME(products)(void *y, ptrdiff_t y_stride, const void *x, ptrdiff_t x_stride,
+                    const void *packed, ptrdiff_t packed_stride, int count, ptrdiff_t rows,
+                    ptrdiff_t in, ptrdiff_t out) {
+    products(y, y_stride, x, x_stride, packed, packed_stride, NULL, count, rows, in, out);
+}
+
+void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, ptrdiff_t rows,
+                 ptrdiff_t in, ptrdiff_t out) {
+    products(y, 0, x, 0, packed, 0, bias, 1, rows, in, out);
 }
 
 /* dw[tap kx of T][channel of I][vector of G] += sum over pixels x dy. */

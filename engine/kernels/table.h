@@ -15,6 +15,15 @@ void NAME(conv_weights)(void *dw, const void *framed_x, const void *framed_dy, i
 void NAME(conv_bias)(void *dbias, const void *framed_dy, int pad, struct extent e);
 void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, ptrdiff_t rows,
                  ptrdiff_t in, ptrdiff_t out);
+/* Inside a variant: `count` dense products without bias, strides between them in reals. */
+void NAME(products)(void *y, ptrdiff_t y_stride, const void *x, ptrdiff_t x_stride,
+                    const void *packed, ptrdiff_t packed_stride, int count, ptrdiff_t rows,
+                    ptrdiff_t in, ptrdiff_t out);
+ptrdiff_t NAME(winograd_len)(ptrdiff_t out, ptrdiff_t in);
+void NAME(winograd_pack)(void *packed, const void *w, ptrdiff_t out, ptrdiff_t in, int transposed);
+ptrdiff_t NAME(winograd_scratch)(const struct convolution *c);
+void NAME(winograd_conv)(void *y, const void *framed_x, const void *packed, const void *bias,
+                         const struct convolution *c, void *scratch);
 void NAME(dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
                          ptrdiff_t out);
 void NAME(moments)(double *moments, ptrdiff_t count, const void *x, struct extent e,

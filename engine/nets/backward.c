@@ -45,18 +45,10 @@ static void conv_chunk(void *context, int chunk, int worker) {
     void *framed_x = pass->framed_x[worker], *framed_dy = pass->framed_dy[worker];
     const struct norm *norm = norm_of(b, op->in);
     double *partial = norm ? clear_partial(pass, chunk, norm->padded) : NULL;
-    /* the gradient by the input is a convolution of stride 1 over the (dilated) gradient */
-    struct convolution back = {.in_channels = c->out_channels,
-                               .out_channels = c->in_channels,
-                               .height = from->extent.height,
-                               .width = from->extent.width,
-                               .frame_height = from->extent.height + 2 * pad,
-                               .frame_width = from->extent.width + 2 * pad,
-                               .kernel = c->kernel,
-                               .stride = 1};
+    const struct convolution back = convolution_back(c, from->extent);
     ptrdiff_t first, last;
     chunk_range(pass, chunk, &first, &last);
-    k->set(dw, 0.0, w->packed_len);
+    k->set(dw, 0.0, w->gradient_len);
     k->set(dbias, 0.0, w->bias_len);
     for (ptrdiff_t i = first; i < last; i++) {
         const void *x = at(pass, b->frame->buffer[op->in.buffer], i * from->len);
@@ -72,11 +64,11 @@ static void conv_chunk(void *context, int chunk, int worker) {
         }
         void *dx = at(pass, b->dx, i * from->len);
         if (c->stride == 1) {
-            k->conv(dx, framed_dy, b->packed, NULL, &back);
+            conv_sample(pass, w, true, &back, dx, framed_dy, b->packed, NULL, worker);
         } else {
             k->slope(pass->dilated[worker], pad, c->stride, from->extent.height,
                      from->extent.width, g, raw, out, &b->out, 1.0);
-            k->conv(dx, pass->dilated[worker], b->packed, NULL, &back);
+            conv_sample(pass, w, true, &back, dx, pass->dilated[worker], b->packed, NULL, worker);
         }
         if (norm) {
             k->grad_moments(partial, dx, x, from->extent, &b->in);
@@ -101,7 +93,7 @@ static void dense_chunk(void *context, int chunk, int worker) {
     const ptrdiff_t rows = last - first;
     void *dy = pass->framed_dy[worker], *v = pass->framed_x[worker];
     const void *x = at(pass, b->frame->buffer[op->in.buffer], first * from->len);
-    k->set(dw, 0.0, w->packed_len);
+    k->set(dw, 0.0, w->gradient_len);
     k->set(dbias, 0.0, w->bias_len);
     for (ptrdiff_t i = 0; i < rows; i++) {
         k->slope(at(pass, dy, i * to->len), 0, 1, 1, 1, at(pass, b->g, (first + i) * to->len),
@@ -150,7 +142,7 @@ static void add_weight_gradients(struct pass *pass, const struct weights *w, int
     const struct net *net = pass->net;
     struct unpack u = {pass, w, cell, pass_chunks(pass)};
     const int blocks = (int)((w->out + BLOCK - 1) / BLOCK);
-    pool_run(w->packed_len > 20000 ? pass->pool : NULL, blocks, unpack_chunk, &u);
+    pool_run(w->gradient_len > 20000 ? pass->pool : NULL, blocks, unpack_chunk, &u);
     if (w->bias >= 0) { /* chunk sums stand in plain order */
         for (int n = 1; n < u.parts; n++) {
             pass->k->add(pass->dbias, at(pass, pass->dbias, n * pass->dbias_stride), w->out);
@@ -285,7 +277,7 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
             b.packed = packed_backward(pass, &op->weights, frame->cell);
             b.bias = op->weights.bias >= 0;
             pass_parallel(pass, 1e9 * (double)(op->kind == OP_CONV) +
-                                    4.0 * (double)(pass->count * op->weights.packed_len),
+                                    4.0 * (double)(pass->count * op->weights.gradient_len),
                           op->kind == OP_CONV ? conv_chunk : dense_chunk, &b);
             add_weight_gradients(pass, &op->weights, frame->cell);
             gathered = true;

@@ -65,10 +65,16 @@ static struct weights declare_weights(struct net *net, const struct layer *layer
     const ptrdiff_t in_blocks = (in + BLOCK - 1) / BLOCK, out_blocks = (out + BLOCK - 1) / BLOCK;
     const ptrdiff_t len = in_blocks * out_blocks * kernel * kernel * BLOCK * BLOCK;
     struct plan *plan = net->plan;
-    w.packed_len = w.backward_len = len;
+    const ptrdiff_t fewest = 8; /* channels from which the transforms pay (bench_kernels) */
+    const bool fast = kernel == 3 && !layer->direct && in >= fewest && out >= fewest;
+    w.winograd_forward = fast && layer->stride == 1;
+    w.winograd_backward = fast; /* a convolution of stride 1 over the dilated gradient */
+    w.gradient_len = len;
+    w.forward_len = w.winograd_forward ? net->kernels->winograd_len(out, in) : len;
+    w.backward_len = w.winograd_backward ? net->kernels->winograd_len(in, out) : len;
     w.bias_len = out_blocks * BLOCK;
     w.forward = plan->packed_len;
-    w.backward = w.forward + copies * w.packed_len;
+    w.backward = w.forward + copies * w.forward_len;
     w.padded_bias = w.backward + copies * w.backward_len;
     plan->packed_len = w.padded_bias + copies * w.bias_len;
     return w;

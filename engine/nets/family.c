@@ -10,13 +10,14 @@
 
 static const char *const unit_names[] = {"post", "pre", NULL};
 static const char *const norm_names[] = {"batch", "none", NULL};
+static const char *const convolution_names[] = {"auto", "direct", NULL};
 
 /* ---- continuous, residual: images ---- */
 
 struct image_options {
     cJSON *input;
     ptrdiff_t classes, width, widen, steps, nodes, seed;
-    int unit, act, norm, norm_update, edge, precision;
+    int unit, act, norm, norm_update, edge, convolution, precision;
     char scheme[OPTION_TEXT_SIZE], basis[OPTION_TEXT_SIZE];
     double eps;
     bool skip;
@@ -35,6 +36,8 @@ struct image_options {
         {"act", OPTION_CHOICE, IMAGE(act), "relu", 0, 0, activation_names, "activation"},          \
         {"norm", OPTION_CHOICE, IMAGE(norm), "batch", 0, 0, norm_names, "normalisation"}
 #define CLOSING_IMAGE_OPTIONS                                                                      \
+    {"convolution", OPTION_CHOICE, IMAGE(convolution), "auto", 0, 0, convolution_names,            \
+     "auto: Winograd's F(4x4, 3x3) where it is faster; direct: the plain sum everywhere"},         \
     {"seed", OPTION_INTEGER, IMAGE(seed), "0", 0, 9e15, NULL, "seed of the initial weights"}, {    \
         "precision", OPTION_CHOICE, IMAGE(precision), "f32", 0, 0, precision_names,                \
             "f32 or f64"                                                                           \
@@ -103,6 +106,7 @@ static void add_conv(struct layers *body, const struct unit *u, const char *pref
     conv->stride = stride;
     conv->bias = true;
     conv->bias_zero = u->depth;
+    conv->direct = u->o->convolution == 1;
 }
 
 static void add_norm(struct layers *body, const struct image_options *o, const char *prefix,

@@ -40,6 +40,28 @@ static double *clear_partial(struct pass *pass, int chunk, ptrdiff_t padded) {
     return partial;
 }
 
+struct convolution convolution_back(const struct convolution *c, struct extent in) {
+    const int border = c->kernel / 2 * 2;
+    return (struct convolution){.in_channels = c->out_channels,
+                                .out_channels = c->in_channels,
+                                .height = in.height,
+                                .width = in.width,
+                                .frame_height = in.height + border,
+                                .frame_width = in.width + border,
+                                .kernel = c->kernel,
+                                .stride = 1};
+}
+
+void conv_sample(const struct pass *pass, const struct weights *w, bool back,
+                 const struct convolution *c, void *y, const void *framed_x, const void *packed,
+                 const void *bias, int worker) {
+    if (back ? w->winograd_backward : w->winograd_forward) {
+        pass->k->winograd_conv(y, framed_x, packed, bias, c, pass->scratch[worker]);
+    } else {
+        pass->k->conv(y, framed_x, packed, bias, c);
+    }
+}
+
 static void conv_chunk(void *context, int chunk, int worker) {
     const struct forward *f = context;
     struct pass *pass = f->pass;
@@ -63,7 +85,8 @@ static void conv_chunk(void *context, int chunk, int worker) {
         if (!direct) {
             k->value(pass->framed_x[worker], pad, x, from->extent, &f->in);
         }
-        k->conv(y, direct ? x : pass->framed_x[worker], f->packed, f->bias, c);
+        conv_sample(pass, &op->weights, false, c, y, direct ? x : pass->framed_x[worker], f->packed,
+                    f->bias, worker);
         if (norm) {
             k->moments(partial, (i - first) * out.height * out.width, y, out, norm->of.act);
         }

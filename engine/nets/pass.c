@@ -184,7 +184,7 @@ static struct work *work_create(struct pass *pass, const struct chain *chain) {
 /* ---- scratch: the largest of what any operation wants ---- */
 
 struct needs {
-    ptrdiff_t frame_x, frame_dy, dilated, dw, bias, channels;
+    ptrdiff_t frame_x, frame_dy, dilated, scratch, dw, bias, channels;
 };
 
 static void raise_to(ptrdiff_t *most, ptrdiff_t value) {
@@ -201,7 +201,7 @@ static void chain_needs(const struct pass *pass, const struct chain *chain, stru
     for (int i = 0; i < chain->op_count; i++) {
         const struct op *op = &chain->ops[i];
         if (op->weights.cells) {
-            raise_to(&needs->dw, op->weights.packed_len);
+            raise_to(&needs->dw, op->weights.gradient_len);
             raise_to(&needs->bias, op->weights.bias_len);
         }
         if (op->kind == OP_DENSE) {
@@ -219,6 +219,14 @@ static void chain_needs(const struct pass *pass, const struct chain *chain, stru
             raise_to(&needs->dilated,
                      out_blocks * (from.height + border) * (from.width + border) * BLOCK);
         }
+        if (op->weights.winograd_forward) {
+            raise_to(&needs->scratch, pass->k->winograd_scratch(&op->geometry));
+        }
+        if (op->weights.winograd_backward) {
+            const struct convolution back =
+                convolution_back(&op->geometry, chain->buffers[op->in.buffer].extent);
+            raise_to(&needs->scratch, pass->k->winograd_scratch(&back));
+        }
         if (op->body) {
             chain_needs(pass, op->body, needs);
         }
@@ -232,18 +240,20 @@ static bool scratch_create(struct pass *pass) {
     pass->framed_x = take_zero(pass, (size_t)workers * sizeof(void *));
     pass->framed_dy = take_zero(pass, (size_t)workers * sizeof(void *));
     pass->dilated = take_zero(pass, (size_t)workers * sizeof(void *));
+    pass->scratch = take_zero(pass, (size_t)workers * sizeof(void *));
     pass->partial_stride = 2 * needs.channels;
     pass->channel_stride = needs.channels;
     pass->partial = take_zero(pass, (size_t)(CHUNKS * pass->partial_stride) * sizeof(double));
     pass->channel = take_zero(pass, (size_t)(8 * needs.channels) * sizeof(double));
     pass->dw_stride = needs.dw;
     pass->dbias_stride = needs.bias;
-    if (!pass->framed_x || !pass->framed_dy || !pass->dilated || !pass->partial ||
-        !pass->channel) {
+    if (!pass->framed_x || !pass->framed_dy || !pass->dilated || !pass->scratch ||
+        !pass->partial || !pass->channel) {
         return false;
     }
     for (int w = 0; w < workers; w++) {
-        if (!(pass->framed_x[w] = take_reals(pass, needs.frame_x))) {
+        if (!(pass->framed_x[w] = take_reals(pass, needs.frame_x)) ||
+            !(pass->scratch[w] = take_reals(pass, needs.scratch))) {
             return false;
         }
         if (pass->options.gradients && (!(pass->framed_dy[w] = take_reals(pass, needs.frame_dy)) ||
@@ -327,7 +337,7 @@ void pass_parallel(struct pass *pass, double work, pool_function *function, void
 }
 
 const void *packed_forward(const struct pass *pass, const struct weights *w, int cell) {
-    return at(pass, pass->net->plan->packed, w->forward + cell * w->packed_len);
+    return at(pass, pass->net->plan->packed, w->forward + cell * w->forward_len);
 }
 const void *packed_backward(const struct pass *pass, const struct weights *w, int cell) {
     return at(pass, pass->net->plan->packed, w->backward + cell * w->backward_len);

@@ -52,7 +52,7 @@ struct pass {
     struct frame *frame;
     struct work *work;
     void *outputs, *doutputs;          /* plain; blocked */
-    void **framed_x, **framed_dy, **dilated; /* per worker */
+    void **framed_x, **framed_dy, **dilated, **scratch; /* per worker */
     void *dw, *dbias;                  /* per chunk */
     ptrdiff_t dw_stride, dbias_stride; /* reals */
     double *partial;                   /* per chunk: two doubles a padded channel */
@@ -94,6 +94,15 @@ static inline void chunk_range(const struct pass *pass, int chunk, ptrdiff_t *fi
 /* Runs function over the chunks of the batch; alone when `work` (flops) is not worth waking
  * anybody. */
 void pass_parallel(struct pass *pass, double work, pool_function *function, void *context);
+
+/* The gradient by a convolution's input as a convolution of stride 1 over the dilated gradient by
+ * its output; `in` is the extent of the input. */
+struct convolution convolution_back(const struct convolution *c, struct extent in);
+
+/* One sample through a convolution with its packed weights, by the planned algorithm. */
+void conv_sample(const struct pass *pass, const struct weights *w, bool back,
+                 const struct convolution *c, void *y, const void *framed_x, const void *packed,
+                 const void *bias, int worker);
 
 /* Packed weights of a cell. */
 const void *packed_forward(const struct pass *pass, const struct weights *w, int cell);

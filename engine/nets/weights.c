@@ -19,10 +19,15 @@ static void pack_weights(struct net *net, const struct weights *w) {
     for (int cell = 0; cell < w->cells; cell++) {
         const void *from =
             real_at(net, net->values, net->parameters[w->weight].offset + cell * len);
-        k->pack(real_at(net, plan->packed, w->forward + cell * w->packed_len), from, w->out, w->in,
-                w->kernel, 0);
-        k->pack(real_at(net, plan->packed, w->backward + cell * w->backward_len), from, w->out,
-                w->in, w->kernel, 1);
+        for (int back = 0; back < 2; back++) {
+            const ptrdiff_t to = back ? w->backward + cell * w->backward_len
+                                      : w->forward + cell * w->forward_len;
+            if (back ? w->winograd_backward : w->winograd_forward) {
+                k->winograd_pack(real_at(net, plan->packed, to), from, w->out, w->in, back);
+            } else {
+                k->pack(real_at(net, plan->packed, to), from, w->out, w->in, w->kernel, back);
+            }
+        }
         if (w->bias >= 0) {
             void *bias = real_at(net, plan->packed, w->padded_bias + cell * w->bias_len);
             k->set(bias, 0.0, w->bias_len);
