@@ -217,8 +217,8 @@ static int hidden(const struct plot *plot, int column, int row, int width,
                   const struct rect *labels, int count) {
     int cost = 0;
     for (int i = 0; i < count; i++) {
-        bool is_apart = labels[i].y != row || column + width <= labels[i].x ||
-                        labels[i].x + labels[i].width <= column;
+        bool is_apart = labels[i].y != row || column + width < labels[i].x ||
+                        labels[i].x + labels[i].width < column;
         cost += is_apart ? 0 : 1000;
     }
     for (int i = 0; i < width; i++) {

@@ -129,11 +129,11 @@ void plain_tick(struct plain *plain) {
         struct follower *follower = &plain->followers[i];
         (void)track_update(follower->track);
         bool is_over = series_is_over(follower->track->series);
+        tell_notes(plain, follower);
         if (!is_over && follower->track->smooth_loss.count > 0) {
             tell_progress(plain, follower, time);
         }
         tell_probes(plain, follower, time);
-        tell_notes(plain, follower);
         if (follower->track->is_lost && !follower->is_told_over) {
             (void)fprintf(plain->file, "%-14s lost: its process has ended without a last word\n",
                           follower->track->series->name);
