@@ -9,6 +9,7 @@
 #include "app/plain.h"
 #include "app/screen.h"
 #include "app/signals.h"
+#include "base/clock.h"
 #include "lua/host.h"
 #include "lua/interrupt.h"
 #include "run/job.h"
@@ -283,8 +284,25 @@ bool view_was_left(void) {
     return was;
 }
 
+/* One line on the terminal that goes again when the work is done; elsewhere a line every ten
+ * seconds. */
+static void tell_progress(const char *what, int done, int count) {
+    static double told;
+    const double now = clock_seconds();
+    if (isatty(STDERR_FILENO)) {
+        if (done < count) {
+            fprintf(stderr, "\r%s %d of %d ...\033[K\r", what, done, count);
+        } else {
+            fputs("\r\033[K", stderr);
+        }
+    } else if (done > 0 && done < count && now - told >= 10.0) {
+        fprintf(stderr, "%s %d of %d\n", what, done, count);
+        told = now;
+    }
+}
+
 void view_open(bool prompt, bool plain) {
-    static struct host host = {.wait = wait_for, .show = show_some};
+    static struct host host = {.wait = wait_for, .show = show_some, .progress = tell_progress};
     at_prompt = prompt;
     always_plain = plain;
     host.interactive = prompt;

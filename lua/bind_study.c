@@ -7,6 +7,7 @@
 #include "learn/dataset.h"
 #include "lua/bind.h"
 #include "lua/help.h"
+#include "lua/host.h"
 #include "lua/interrupt.h"
 #include "lua/study_grid.h"
 #include "nets/net.h"
@@ -92,8 +93,9 @@ struct witness { /* of a sweep: where its cells are written down */
 static void write_cell(void *context, const struct sweep_cell *cell, int done, int count) {
     const struct witness *witness = context;
     struct event event;
-    (void)done;
-    (void)count;
+    if (host_get()->progress) {
+        host_get()->progress("sweep", done, count);
+    }
     if (!witness->job) {
         return;
     }
@@ -259,6 +261,9 @@ static int sweep_call(lua_State *L) {
                                        .edge = options.edge - 1};
     struct witness witness = {box->job, part->name};
     const volatile bool *stop = interrupt_watch();
+    if (host_get()->progress) {
+        host_get()->progress("sweep", 0, grid.scheme_count * grid.step_count);
+    }
     const bool ok = sweep(net, part, &plan, pool, write_cell, &witness, stop, cells, &error);
     if (interrupt_unwatch()) {
         return luaL_error(L, "interrupted");

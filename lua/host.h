@@ -19,6 +19,8 @@ struct host {
     /* Opens the live screen on run folders (count 0: the newest run) until the user leaves it.
      * False with *error set when there is no terminal. NULL: cannot show anything. */
     bool (*show)(const char *const *paths, int count, struct error *error);
+    /* Tells how far a long call is: `done` of `count` parts of `what`. NULL: nobody listens. */
+    void (*progress)(const char *what, int done, int count);
 };
 
 /* Keeps the pointer; NULL restores the default. */
