@@ -6,8 +6,9 @@
 
 /* Seconds granted at the very start, so that the screen has cells at once. */
 static const double first_grant = 0.5;
-/* Share of the time granted on top when training is over. */
-static const double last_grant = 0.1;
+/* Granted on top when training is over, so that the whole grid shows the final weights: so many
+ * seconds, and a share of the time. */
+static const double last_seconds = 10, last_grant = 0.1;
 
 struct settings {
     cJSON *schemes, *steps;
@@ -271,7 +272,7 @@ int probe_next(const struct probe *probe, ptrdiff_t step, double seconds, bool l
     if (probe->every > 0) {
         return last || step % probe->every == 0 ? first_not_at(probe, step) : -1;
     }
-    double grant = first_grant + probe->share * seconds + (last ? last_grant * seconds : 0);
+    double grant = first_grant + probe->share * seconds + (last ? last_seconds + last_grant * seconds : 0);
     int next = last ? first_not_at(probe, step) : first_unseen(probe);
     if (next < 0 && !last) {
         next = most_due(probe, seconds);
