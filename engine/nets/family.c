@@ -7,6 +7,7 @@
 
 #include "base/option.h"
 #include "nets/net.h"
+#include "nets/stack.h"
 
 static const char *const unit_names[] = {"post", "pre", NULL};
 static const char *const norm_names[] = {"batch", "none", NULL};
@@ -47,7 +48,7 @@ static const struct option continuous_options[] = {
     SHARED_IMAGE_OPTIONS,
     {"scheme", OPTION_TEXT, IMAGE(scheme), "rk4", 0, 0, NULL,
      "Runge-Kutta scheme of the ODE blocks; see cn.ode.schemes()"},
-    {"steps", OPTION_INTEGER, IMAGE(steps), "0", 0, 100000, NULL,
+    {"steps", OPTION_INTEGER, IMAGE(steps), "0", 0, NET_STEPS_MAX, NULL,
      "steps N of each ODE block; 0: as many as nodes"},
     {"nodes", OPTION_INTEGER, IMAGE(nodes), "1", 1, 10000, NULL,
      "nodes K of the weights' basis in depth"},
@@ -259,7 +260,7 @@ static const struct option mlp_options[] = {
      "zero features appended to the state (Dupont et al. 2019)"},
     {"act", OPTION_CHOICE, MLP(act), "tanh", 0, 0, activation_names, "activation"},
     {"scheme", OPTION_TEXT, MLP(scheme), "rk4", 0, 0, NULL, "Runge-Kutta scheme"},
-    {"steps", OPTION_INTEGER, MLP(steps), "0", 0, 100000, NULL, "steps N; 0: as many as nodes"},
+    {"steps", OPTION_INTEGER, MLP(steps), "0", 0, NET_STEPS_MAX, NULL, "steps N; 0: as many as nodes"},
     {"nodes", OPTION_INTEGER, MLP(nodes), "1", 1, 10000, NULL,
      "nodes K of the weights' basis in depth"},
     {"basis", OPTION_TEXT, MLP(basis), "piecewise_constant", 0, 0, NULL,
@@ -323,6 +324,42 @@ static bool mlp_build(const cJSON *config, struct layers *layers, ptrdiff_t *inp
     return true;
 }
 
+/* ---- stack: layer by layer ---- */
+
+struct stack_options {
+    cJSON *input, *layers;
+    ptrdiff_t seed;
+    int precision;
+};
+static const struct option stack_options[] = {
+    {"input", OPTION_JSON, offsetof(struct stack_options, input), NULL, 0, 0, NULL,
+     "shape of one sample: {channels, height, width} or {features}"},
+    {"layers", OPTION_JSON, offsetof(struct stack_options, layers), NULL, 0, 0, NULL,
+     "list of layers, as in {layer = \"conv\", out = 16}: conv, dense, norm, relu, tanh, gelu, "
+     "softplus, pool, flatten, residual{body}, ode{body}"},
+    {"seed", OPTION_INTEGER, offsetof(struct stack_options, seed), "0", 0, 9e15, NULL,
+     "seed of the initial weights"},
+    {"precision", OPTION_CHOICE, offsetof(struct stack_options, precision), "f32", 0, 0,
+     precision_names, "f32 or f64"},
+};
+
+static bool stack_build(const cJSON *config, struct layers *layers, ptrdiff_t *input,
+                        ptrdiff_t *augment, cJSON **resolved, struct error *error) {
+    static const char *const ignored[] = {"family", NULL};
+    const int count = sizeof stack_options / sizeof *stack_options;
+    struct stack_options o = {0};
+    *augment = 0;
+    input[1] = input[2] = 1;
+    if (!option_read(stack_options, count, "cn.net.stack", config, ignored, &o, error) ||
+        !read_shape(o.input, "cn.net.stack", cJSON_GetArraySize(o.input) == 1 ? 1 : 3, input,
+                    error) ||
+        !stack_layers(o.layers, "", layers, error)) {
+        return false;
+    }
+    *resolved = option_write(stack_options, count, &o);
+    return true;
+}
+
 /* ---- registry ---- */
 
 static const struct entry {
@@ -339,6 +376,9 @@ static const struct entry {
     {{"mlp", "a dense vector field on feature vectors, with a linear head", mlp_options,
       sizeof mlp_options / sizeof *mlp_options},
      mlp_build},
+    {{"stack", "a net written layer by layer", stack_options,
+      sizeof stack_options / sizeof *stack_options},
+     stack_build},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 
@@ -371,7 +411,8 @@ bool family_build(const cJSON *config, struct layers *layers, ptrdiff_t input[3]
     }
     const char *near = name ? option_nearest(name, names, FAMILIES) : NULL;
     return error_set(error, ERROR_VALUE,
-                     "a net's configuration names its \"family\" (continuous, residual or mlp), not "
+                     "a net's configuration names its \"family\" (continuous, residual, mlp or stack), "
+                     "not "
                      "%s%s%s%s",
                      name ? name : "nothing", near ? "; nearest is \"" : "", near ? near : "",
                      near ? "\"" : "");

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 int net_declare(struct net *net, const char *prefix, const char *name, int cells, int rank,
                 const ptrdiff_t *shape, bool trainable, enum initial_kind kind, double value) {
     const size_t count = (size_t)net->parameter_count + 1;
@@ -59,6 +61,27 @@ static void *zeroed_reals(const struct net *net, ptrdiff_t len) {
     return reals;
 }
 
+/* Takes values, gradients and packed weights. */
+static bool take_arrays(struct net *net, struct error *error) {
+    struct plan *plan = net->plan;
+    const double bytes = (double)net->kernels->real_size *
+                         ((double)net->value_len + (double)net->trainable_len +
+                          (double)plan->packed_len);
+    const double installed = (double)memory_installed();
+    if (bytes <= installed) {
+        net->values = zeroed_reals(net, net->value_len);
+        net->grads = zeroed_reals(net, net->trainable_len);
+        plan->packed = zeroed_reals(net, plan->packed_len);
+        if (net->values && net->grads && plan->packed) {
+            return true;
+        }
+    }
+    return error_set(error, ERROR_MEMORY,
+                     "no memory for a net of %td parameters: it takes %.1f GB and the machine has "
+                     "%.1f GB; use a smaller width or fewer nodes",
+                     net->trainable_len, bytes * 1e-9, installed * 1e-9);
+}
+
 static bool plan_net(struct net *net, struct error *error) {
     struct plan *plan = net->plan;
     if (!family_build(net->config, &plan->layers, net->input, &plan->augment, &net->config,
@@ -83,15 +106,7 @@ static bool plan_net(struct net *net, struct error *error) {
                          last->channels, last->extent.height, last->extent.width);
     }
     place_parameters(net);
-    net->values = zeroed_reals(net, net->value_len);
-    net->grads = zeroed_reals(net, net->trainable_len);
-    plan->packed = zeroed_reals(net, plan->packed_len);
-    if (!net->values || !net->grads || !plan->packed) {
-        return error_set(error, ERROR_MEMORY,
-                         "no memory for a net of %td parameters; use a smaller width",
-                         net->trainable_len);
-    }
-    return true;
+    return take_arrays(net, error);
 }
 
 struct net *net_create(const cJSON *config, struct error *error) {

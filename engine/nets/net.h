@@ -21,7 +21,7 @@
 #include "depth/tableau.h"
 #include "kernels/kernels.h"
 
-enum { NET_RANK_MAX = 5, NET_BLOCKS_MAX = 8 };
+enum { NET_RANK_MAX = 5, NET_BLOCKS_MAX = 8, NET_STEPS_MAX = 100000 };
 
 struct parameter {
     char name[64];
@@ -71,7 +71,7 @@ const struct family *family_at(int index);
  * NULL / 0 / -1: as the net is configured. */
 struct manifestation {
     const struct tableau *scheme;
-    int steps;
+    int steps; /* at most NET_STEPS_MAX */
     int edge; /* enum edge, or -1 */
 };
 struct manifestation net_trained(const struct net *net); /* as configured, resolved */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 /* ---- memory: all of it here, at creation ---- */
 
 static void *take(struct pass *pass, size_t size) {
@@ -17,7 +19,9 @@ static void *take(struct pass *pass, size_t size) {
         pass->block_capacity = capacity;
     }
     const size_t rounded = (size + 63) / 64 * 64;
-    void *block = aligned_alloc(64, rounded ? rounded : 64);
+    void *block = pass->bytes + rounded <= memory_installed()
+                      ? aligned_alloc(64, rounded ? rounded : 64)
+                      : NULL;
     if (block) {
         pass->blocks[pass->block_count++] = block;
         pass->bytes += rounded;
@@ -38,7 +42,11 @@ static void *take_reals(struct pass *pass, ptrdiff_t reals) {
 }
 
 static void *take_batch(struct pass *pass, const struct buffer *buffer) {
-    return take_reals(pass, pass->options.batch * buffer->len);
+    ptrdiff_t len; /* of bytes too: an absurd image must not wrap around to a small one */
+    return __builtin_mul_overflow(pass->options.batch, buffer->len, &len) ||
+                   len > PTRDIFF_MAX / 2 / (ptrdiff_t)pass->k->real_size
+               ? NULL
+               : take_reals(pass, len);
 }
 
 /* ---- frames ---- */
@@ -284,6 +292,12 @@ struct pass *pass_create(struct net *net, const struct pass_options *options, st
                   options->batch);
         return NULL;
     }
+    if (options->how.steps > NET_STEPS_MAX) {
+        free(pass);
+        error_set(error, ERROR_VALUE, "an ODE block takes at most %d steps, not %d", NET_STEPS_MAX,
+                  options->how.steps);
+        return NULL;
+    }
     pass->net = net;
     pass->k = net->kernels;
     pass->options = *options;
@@ -291,12 +305,12 @@ struct pass *pass_create(struct net *net, const struct pass_options *options, st
         pass->options.how.edge = -1; /* a manifestation left zero means: as configured */
     }
     pass->pool = options->pool;
-    pass->chunk = (options->batch + CHUNKS - 1) / CHUNKS;
+    pass->chunk = (options->batch - 1) / CHUNKS + 1;
     const struct chain *chain = net->plan->chain;
     const struct buffer *last = &chain->buffers[chain->out.buffer];
     pass->frame = frame_create(pass, chain, true, NULL);
-    pass->outputs = take_reals(pass, options->batch * net->outputs);
-    bool ok = pass->frame && pass->outputs && scratch_create(pass);
+    pass->outputs = pass->frame ? take_reals(pass, options->batch * net->outputs) : NULL;
+    bool ok = pass->outputs && scratch_create(pass);
     if (ok && options->gradients) {
         pass->doutputs = take_batch(pass, last);
         pass->work = work_create(pass, chain);
@@ -309,9 +323,10 @@ struct pass *pass_create(struct net *net, const struct pass_options *options, st
     }
     if (!ok) {
         error_set(error, ERROR_MEMORY,
-                  "no memory for a batch of %td samples (%.0f MB were taken before it ran out); "
-                  "use a smaller batch, fewer steps or a narrower net",
-                  options->batch, (double)pass->bytes * 1e-6);
+                  "no memory for a batch of %td samples (%.0f MB were taken before the %.0f MB of "
+                  "this machine ran out); use a smaller batch, fewer steps or a narrower net",
+                  options->batch, (double)pass->bytes * 1e-6,
+                  (double)memory_installed() * 1e-6);
         pass_free(pass);
         return NULL;
     }

@@ -1,0 +1,11 @@
+/* How much memory there is: what a plan may ask for. Systems that promise more than they have would
+ * otherwise let a net be built and kill the program when it is first written to. */
+#ifndef CONTINUO_BASE_MEMORY_H
+#define CONTINUO_BASE_MEMORY_H
+
+#include <stddef.h>
+
+/* Bytes of memory installed; PTRDIFF_MAX when the system does not say. */
+size_t memory_installed(void);
+
+#endif
