@@ -471,6 +471,10 @@ static int mlp_sets(struct help_options *sets) {
     return family_sets("mlp", sets);
 }
 
+static int stack_sets(struct help_options *sets) {
+    return family_sets("stack", sets);
+}
+
 static int how_sets(struct help_options *sets) {
     sets[0] = (struct help_options){how_options_table, how_options_count};
     return 1;
@@ -498,17 +502,40 @@ static const struct help_entry entries[] = {
              "halve the picture and double the channels, average pool, linear head (Queiruga et "
              "al. 2020). Everything impossible is refused here: shapes that cannot fit, unknown "
              "schemes. Steps that do not align with the nodes are noted, not refused.",
+     .example = "net = cn.net.continuous{ input = { 1, 28, 28 }, width = 8, scheme = \"rk4\" }\n"
+                "print(net)",
      .options = continuous_sets},
     {.name = "cn.net.residual",
      .group = "nets",
      .signature = "cn.net.residual{ input={C,H,W}, classes=, width=, ... } -> net",
      .line = "the plain residual net built of the same units",
+     .text = "x + R(x), unit after unit: the net of cn.net.continuous inside forward Euler with "
+             "one step and one node a unit.",
+     .example = "print(cn.net.residual{ input = { 1, 28, 28 }, width = 8, nodes = 2 })",
      .options = residual_sets},
     {.name = "cn.net.mlp",
      .group = "nets",
      .signature = "cn.net.mlp{ ... } -> net",
-     .line = "dense layers, and an ODE block of dense layers between them",
+     .line = "an ODE block of dense layers on feature vectors, and a linear head",
+     .text = "The field has `layers` hidden layers of `hidden` features; zero features can be "
+             "appended to the state (augment).",
+     .example = "net = cn.net.mlp{ input = { 2 }, hidden = 16, act = \"tanh\" }\nprint(net)",
      .options = mlp_sets},
+    {.name = "cn.net.stack",
+     .group = "nets",
+     .signature = "cn.net.stack{ input={C,H,W}, layers={ {layer=\"conv\", out=8}, ... } } -> net",
+     .line = "a net written layer by layer, with vector fields of your own",
+     .text = "Layers: conv{ out, kernel = 3 | 1, stride, bias }, dense{ out, bias }, "
+             "norm{ norm_update, momentum }, relu, tanh, gelu, softplus, pool (mean over all "
+             "pixels), flatten, residual{ body, down, stride, factor } and ode{ body, scheme, "
+             "steps, nodes, basis, eps, edge, skip }; the body of an ode keeps the shape of the "
+             "state. Each may have a name; parameters are called <name>.weight, or "
+             "<block>.<name>.weight in a body.",
+     .example = "field = { { layer = \"tanh\" }, { layer = \"dense\", out = 4 } }\n"
+                "net = cn.net.stack{ input = { 4 }, layers = {\n"
+                "  { layer = \"ode\", body = field, scheme = \"rk4\", steps = 2 },\n"
+                "  { layer = \"dense\", out = 2 } } }\nprint(net)",
+     .options = stack_sets},
     {.name = "cn.load",
      .group = "nets",
      .signature = "cn.load(path) -> net",

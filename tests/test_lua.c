@@ -53,6 +53,10 @@ Test(lua, nets_run_save_load_and_refuse) {
     run_file("net");
 }
 
+Test(lua, nets_written_layer_by_layer_have_exact_gradients) {
+    run_file("stack");
+}
+
 Test(lua, jobs_train_pause_stop_and_leave_nets_alone) {
     run_file("train");
 }

@@ -401,6 +401,19 @@ static void export_chunk(void *context, int chunk, int worker) {
     }
 }
 
+/* Moves the running statistics outside ODE blocks, which move their own. */
+static void move_norms(struct pass *pass, const struct chain *chain, struct frame *frame) {
+    for (int n = 0; n < chain->norm_count; n++) {
+        norm_move(pass, &chain->norms[n], n, &frame, 1);
+    }
+    for (int i = 0; i < chain->op_count; i++) {
+        const struct op *op = &chain->ops[i];
+        if (op->kind == OP_RESIDUAL) {
+            move_norms(pass, op->body, frame->bodies[op->index].frames[0]);
+        }
+    }
+}
+
 const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count) {
     assert(count >= 1 && count <= pass->options.batch);
     const struct net *net = pass->net;
@@ -414,14 +427,8 @@ const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count) {
                           .channels = net->input[0]};
     pass_parallel(pass, (double)(count * in.buffer->len), import_chunk, &in);
     chain_forward(pass, chain, pass->frame);
-    for (int n = 0; pass->options.training && n < chain->norm_count; n++) {
-        norm_move(pass, &chain->norms[n], n, &pass->frame, 1);
-    }
-    for (int i = 0; pass->options.training && i < chain->op_count; i++) {
-        const struct op *op = &chain->ops[i];
-        for (int n = 0; op->kind == OP_RESIDUAL && n < op->body->norm_count; n++) {
-            norm_move(pass, &op->body->norms[n], n, pass->frame->bodies[op->index].frames, 1);
-        }
+    if (pass->options.training) {
+        move_norms(pass, chain, pass->frame);
     }
     struct transfer out = {.pass = pass,
                            .plain_out = pass->outputs,
