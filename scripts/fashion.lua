@@ -16,7 +16,7 @@ for i = 1, #arg, 2 do
 end
 
 -- The published protocol trains on all 60,000 images, so no validation part is held out here.
-local data = cn.data.fashion_mnist{ limit = options.limit, valid = 0 }
+local data = cn.data.fashion_mnist{ limit = options.limit > 0 and options.limit or nil, valid = 0 }
 print(("%d training images, %d test images, scheme %s"):format(#data.train, #data.test,
                                                              options.scheme))
 local final = {}

@@ -2,18 +2,19 @@
 -- inside forward Euler with one step, once inside RK4 with one step. While they train, the screen
 -- shows what each reaches when its weights are integrated by other schemes with other steps.
 --
---     continuo run scripts/quickstart.lua [--seconds N] [--width N]
+--     continuo run scripts/quickstart.lua [--seconds N] [--width N] [--seed N]
 --
 -- --seconds N   about this much training in all (default 150): sets how many epochs, at most 1 each
 -- --width N     channels of the first stage (default 8)
+-- --seed N      of the initial weights and of the order of the images (default 1)
 
-local options = { seconds = 150, width = 8 }
+local options = { seconds = 150, width = 8, seed = 1 }
 do
   local i = 1
   while i <= #arg do
     local name, value = arg[i]:match "^%-%-(%w+)=?(.*)$"
     if not options[name or ""] then
-      error(("quickstart: %s is not an option; there are --seconds N and --width N"):format(arg[i]), 0)
+      error(("quickstart: %s is not an option; there are --seconds N, --width N and --seed N"):format(arg[i]), 0)
     end
     if value == "" then i = i + 1; value = arg[i] end
     options[name] = tonumber(value)
@@ -29,7 +30,7 @@ local schemes, steps = { "euler", "midpoint", "rk4" }, { 1, 2, 4, 8, 16 }
 
 local function new_net(scheme)
   return cn.net.continuous{ input = { 1, 28, 28 }, classes = 10, width = options.width // 1,
-                            scheme = scheme, steps = 1, nodes = 1, seed = 1 }
+                            scheme = scheme, steps = 1, nodes = 1, seed = options.seed // 1 }
 end
 local nets = { euler = new_net "euler", rk4 = new_net "rk4" }
 
@@ -49,10 +50,10 @@ local jobs = {}
 for _, scheme in ipairs{ "euler", "rk4" } do
   jobs[#jobs + 1] = cn.train{
     net = nets[scheme], data = data, name = scheme .. "-trained", epochs = epochs, batch = 128,
-    optimizer = cn.optim.sgd{ lr = 0.1, momentum = 0.9, weight_decay = 5e-4 },
+    optimizer = cn.optim.sgd{ lr = 0.1, momentum = 0.9 },
     schedule = cn.schedule.one_cycle{ peak = 0.1 },
     probe = { schemes = schemes, steps = steps, samples = 300, share = 0.15 }, -- of the time
-    seed = 1,
+    seed = options.seed // 1,
   }
 end
 for _, job in ipairs(jobs) do
