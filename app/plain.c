@@ -111,15 +111,18 @@ static void tell_progress(const struct plain *plain, struct follower *follower, 
     follower->told_step = step;
     follower->last_line = time;
     double loss_now = track->smooth_loss.y[track->smooth_loss.count - 1];
-    char loss[FORMAT_SIZE], left[FORMAT_SIZE], total[24] = "";
+    char loss[FORMAT_SIZE], left[FORMAT_SIZE], total[24] = "", speed[24] = "-";
+    if (isfinite(track_speed(track))) {
+        (void)snprintf(speed, sizeof speed, "%.1f", track_speed(track));
+    }
     if (isfinite(series->steps_total)) {
         (void)snprintf(total, sizeof total, "/%.0f", series->steps_total);
     }
     (void)fprintf(plain->file,
-                  "%-14s %7.1f s  step %td%s  epoch %.2f  loss %s  %.1f steps/s  "
+                  "%-14s %7.1f s  step %td%s  epoch %.2f  loss %s  %s steps/s  "
                   "%.0f images/s  ETA %s\n",
                   series->name, track_seconds(track), step, total, track_epoch(track),
-                  format_value(loss_now, loss), track_speed(track), track_images(track),
+                  format_value(loss_now, loss), speed, track_images(track),
                   format_duration(track_left(track), left));
 }
 

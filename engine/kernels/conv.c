@@ -81,7 +81,7 @@ TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4) TILE(1, 6) TILE(1, 8) TILE(1, 12)
 TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4) TILE(2, 5) TILE(2, 6)
 TILE(4, 1) TILE(4, 2) TILE(4, 3)
 #if REGISTERS == 32
-TILE(1, 10) TILE(1, 14) TILE(1, 16) TILE(1, 20) TILE(1, 24) TILE(1, 28)
+TILE(1, 7) TILE(1, 10) TILE(1, 14) TILE(1, 16) TILE(1, 20) TILE(1, 24) TILE(1, 28)
 TILE(2, 7) TILE(2, 8) TILE(2, 10) TILE(2, 12) TILE(2, 14)
 TILE(4, 4) TILE(4, 5) TILE(4, 6) TILE(4, 7)
 #endif
@@ -95,7 +95,8 @@ static const struct tile_entry {
     ENTRY(1, 12), ENTRY(2, 1),  ENTRY(2, 2),  ENTRY(2, 3),  ENTRY(2, 4),  ENTRY(2, 5),
     ENTRY(2, 6),  ENTRY(4, 1),  ENTRY(4, 2),  ENTRY(4, 3),
 #if REGISTERS == 32
-    ENTRY(1, 10), ENTRY(1, 14), ENTRY(1, 16), ENTRY(1, 20), ENTRY(1, 24), ENTRY(1, 28),
+    ENTRY(1, 7),  ENTRY(1, 10), ENTRY(1, 14), ENTRY(1, 16), ENTRY(1, 20), ENTRY(1, 24),
+    ENTRY(1, 28),
     ENTRY(2, 7),  ENTRY(2, 8),  ENTRY(2, 10), ENTRY(2, 12), ENTRY(2, 14), ENTRY(4, 4),
     ENTRY(4, 5),  ENTRY(4, 6),  ENTRY(4, 7),
 #endif
