@@ -98,9 +98,9 @@ static double slope_twin(double g, double x, enum activation act, int shape, con
     const double base = shape == SHAPE_ACT_FIRST ? act_twin(x, act) : x;
     const double xhat = (base - n->mean[c]) * n->rstd[c];
     const double by_norm = n->scale[c] * (g - n->m1[c] - xhat * n->m2[c]);
-    const double size = fabs(n->scale[c]) *
-                        (fabs(g) + fabs(n->m1[c]) +
-                         (1.0 + fabs(x) + fabs(n->mean[c])) * n->rstd[c] * fabs(n->m2[c]));
+    const double size =
+        fabs(n->scale[c]) * (fabs(g) + fabs(n->m1[c]) +
+                             (1.0 + fabs(x) + fabs(n->mean[c])) * n->rstd[c] * fabs(n->m2[c]));
     const double a = act_slope_twin(x, act);
     const double off = 8.0 * fabs(factor) * (isfinite(x) ? 1.0 + fabs(x) : 1.0);
     switch (shape) {
@@ -214,8 +214,9 @@ static void run_slope(const struct kernels *k, const struct image *g, const stru
     k->slope(ours, pad, dilate, rows, columns, reals_g, reals_x, x->e, t, factor);
     expect_near(k, ours, dx, bound, len, "slope, %s, %s, pad %d, dilate %d",
                 activation_names[t->act],
-                shape_names[!t->scale ? SHAPE_PLAIN : t->act_first ? SHAPE_ACT_FIRST
-                                                                   : SHAPE_ACT_LAST],
+                shape_names[!t->scale      ? SHAPE_PLAIN
+                            : t->act_first ? SHAPE_ACT_FIRST
+                                           : SHAPE_ACT_LAST],
                 pad, dilate);
     if (in_place) {
         k->slope(reals_g, 0, 1, rows, columns, reals_g, reals_x, x->e, t, factor);
@@ -317,7 +318,7 @@ Test(kernels, slopes_of_smooth_activations_agree_with_differences_of_their_value
 /* Far out activations saturate and overflow nothing: no NaN from finite numbers. */
 Test(kernels, activations_of_huge_arguments_are_their_limits) {
     static const double far[BLOCK] = {-0x1p99, -3e4, -800.0, -120.0, -90.0, -40.0, -17.0, -0.0,
-                                      0.0,   17.0, 40.0,   90.0,   120.0, 800.0, 3e4,   0x1p99};
+                                      0.0,     17.0, 40.0,   90.0,   120.0, 800.0, 3e4,   0x1p99};
     const struct extent e = {1, 1, 1};
     const struct kernels *k;
     for (int t = 0; (k = table(t)) != NULL; t++) {
@@ -497,10 +498,10 @@ static void grad_moments_compare(const struct kernels *k, const struct image *g,
             const bool last = shape == SHAPE_ACT_LAST;
             const double z = x->x[i] * n->scale[c] + n->shift[c];
             left[i] = g->x[i] * (last ? act_slope_twin(z, act) : 1.0);
-            allowed[i] = last && act != ACT_NONE
-                             ? 8.0 * fabs(g->x[i]) * (1.0 + fabs(x->x[i] * n->scale[c]) +
-                                                      fabs(n->shift[c]))
-                             : 0.0;
+            allowed[i] =
+                last && act != ACT_NONE
+                    ? 8.0 * fabs(g->x[i]) * (1.0 + fabs(x->x[i] * n->scale[c]) + fabs(n->shift[c]))
+                    : 0.0;
             const double base = last ? x->x[i] : act_twin(x->x[i], act);
             const double xhat = (base - n->mean[c]) * n->rstd[c];
             exact[c] += left[i];
@@ -575,8 +576,8 @@ static void check_combine(int count, int size, int poison) {
         void *reals[TERMS_MAX] = {NULL}, *own[TERMS_MAX], *ours = unset_reals(k, PADDED * pixels);
         for (int n = 0; n < count; n++) {
             reals[n] = reals_of(k, images[n].x, images[n].len);
-            const struct transform transform = transform_begin(
-                k, (enum activation)(n % 5), n % SHAPES, &norms[n], &own[n]);
+            const struct transform transform =
+                transform_begin(k, (enum activation)(n % 5), n % SHAPES, &norms[n], &own[n]);
             terms[n] = (struct term){.x = reals[n], .factor = factors[n]};
             terms[n].transform = n % 3 == 0 ? (struct transform){0} : transform;
         }
@@ -729,8 +730,7 @@ Test(kernels, flat_loops_do_what_their_names_say) {
         k->from_floats(b, floats, N);
         k->add(b, a, N);
         expect_near(k, b, sum, bound, N, "add");
-        cr_expect_float_eq(k->sum_squares(a, N), squares, N * DBL_EPSILON * squares, "%s",
-                           k->name);
+        cr_expect_float_eq(k->sum_squares(a, N), squares, N * DBL_EPSILON * squares, "%s", k->name);
         k->scale(a, -0.3, N);
         expect_near(k, a, scaled, bound, N, "scale");
         ((unsigned char *)a)[k->real_size - 1] = 0x7f; /* exponent all ones: not finite */

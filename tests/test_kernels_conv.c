@@ -36,14 +36,14 @@ struct shape {
 /* Channels 1, 3, 5, 16, 17, 33, 48, 64; widths 1 .. 33; odd and even sizes; both kernels and
  * strides. Wide and deep at once is dear and shows nothing more. */
 static const struct shape shapes[] = {
-    {1, 1, 1, 1, 3, 1},   {1, 16, 5, 28, 3, 1},  {3, 16, 7, 33, 3, 1}, {3, 5, 3, 2, 3, 1},
-    {5, 17, 4, 9, 3, 1},  {5, 3, 5, 13, 3, 2},   {16, 16, 3, 28, 3, 1}, {16, 16, 7, 14, 3, 1},
-    {16, 33, 5, 7, 3, 2}, {17, 1, 2, 29, 3, 1},  {17, 48, 3, 5, 3, 1}, {33, 17, 4, 3, 3, 2},
-    {33, 64, 3, 7, 3, 1}, {48, 5, 3, 13, 3, 1},  {48, 64, 2, 9, 3, 2}, {64, 64, 3, 7, 3, 1},
-    {64, 33, 2, 14, 3, 2}, {16, 64, 3, 29, 3, 2}, {16, 16, 5, 1, 3, 1}, {1, 3, 1, 9, 3, 2},
-    {1, 5, 3, 5, 1, 1},   {3, 16, 5, 13, 1, 2},  {16, 33, 7, 9, 1, 2}, {17, 17, 3, 28, 1, 1},
-    {33, 48, 5, 14, 1, 2}, {48, 16, 3, 33, 1, 1}, {64, 64, 4, 7, 1, 2}, {64, 5, 2, 3, 1, 1},
-    {5, 1, 1, 1, 1, 2},   {16, 64, 2, 2, 3, 2},
+    {1, 1, 1, 1, 3, 1},    {1, 16, 5, 28, 3, 1},  {3, 16, 7, 33, 3, 1},  {3, 5, 3, 2, 3, 1},
+    {5, 17, 4, 9, 3, 1},   {5, 3, 5, 13, 3, 2},   {16, 16, 3, 28, 3, 1}, {16, 16, 7, 14, 3, 1},
+    {16, 33, 5, 7, 3, 2},  {17, 1, 2, 29, 3, 1},  {17, 48, 3, 5, 3, 1},  {33, 17, 4, 3, 3, 2},
+    {33, 64, 3, 7, 3, 1},  {48, 5, 3, 13, 3, 1},  {48, 64, 2, 9, 3, 2},  {64, 64, 3, 7, 3, 1},
+    {64, 33, 2, 14, 3, 2}, {16, 64, 3, 29, 3, 2}, {16, 16, 5, 1, 3, 1},  {1, 3, 1, 9, 3, 2},
+    {1, 5, 3, 5, 1, 1},    {3, 16, 5, 13, 1, 2},  {16, 33, 7, 9, 1, 2},  {17, 17, 3, 28, 1, 1},
+    {33, 48, 5, 14, 1, 2}, {48, 16, 3, 33, 1, 1}, {64, 64, 4, 7, 1, 2},  {64, 5, 2, 3, 1, 1},
+    {5, 1, 1, 1, 1, 2},    {16, 64, 2, 2, 3, 2},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -56,12 +56,14 @@ struct conv {
 
 static struct conv conv_begin(const struct shape *s) {
     struct conv v = {.pad = s->kernel / 2, .taps = (ptrdiff_t)s->kernel * s->kernel};
-    v.c = (struct convolution){.in_channels = s->in, .out_channels = s->out,
+    v.c = (struct convolution){.in_channels = s->in,
+                               .out_channels = s->out,
                                .height = (s->height - 1) / s->stride + 1,
                                .width = (s->width - 1) / s->stride + 1,
                                .frame_height = s->height + 2 * v.pad,
                                .frame_width = s->width + 2 * v.pad,
-                               .kernel = s->kernel, .stride = s->stride};
+                               .kernel = s->kernel,
+                               .stride = s->stride};
     const ptrdiff_t pixels = v.c.frame_height * v.c.frame_width;
     v.x = random_doubles(blocks_of(s->in) * pixels * BLOCK, -1.3, 1.7);
     fill_padding(v.x, s->in, pixels, 777.0);
@@ -124,8 +126,8 @@ static void conv_compare(struct conv *v, bool with_bias, bool finite, const char
         const ptrdiff_t x_len =
             blocks_of(v->c.in_channels) * v->c.frame_height * v->c.frame_width * BLOCK;
         void *x = reals_of(k, v->x, x_len);
-        void *packed = reals_of(k, v->packed, packed_len(v->c.out_channels, v->c.in_channels,
-                                                         v->taps));
+        void *packed =
+            reals_of(k, v->packed, packed_len(v->c.out_channels, v->c.in_channels, v->taps));
         void *bias = reals_of(k, v->bias, blocks_of(v->c.out_channels) * BLOCK);
         void *y = unset_reals(k, v->y_len);
         k->conv(y, x, packed, with_bias ? bias : NULL, &v->c);
@@ -136,8 +138,8 @@ static void conv_compare(struct conv *v, bool with_bias, bool finite, const char
             free(ours);
         }
         expect_near(k, y, v->y, v->y_bound, v->y_len, "%s %td to %td channels, %td x %td of %d/%d",
-                    what, v->c.in_channels, v->c.out_channels, v->c.height, v->c.width,
-                    v->c.kernel, v->c.stride);
+                    what, v->c.in_channels, v->c.out_channels, v->c.height, v->c.width, v->c.kernel,
+                    v->c.stride);
         free(x);
         free(packed);
         free(bias);
@@ -181,6 +183,70 @@ Test(kernels_conv, a_value_that_is_not_finite_reaches_the_outputs_that_read_it_a
     }
 }
 
+/* ---- the same by Winograd's tiles ---- */
+
+/* Tiles of 4x4 outputs mix their 6x6 inputs with factors up to 100, so errors follow the largest
+ * sum of the image. What is not finite reaches all that read it, and may reach their tile. */
+static void winograd_compare(struct conv *v, bool transposed, bool finite) {
+    const ptrdiff_t in = v->c.in_channels, out = v->c.out_channels;
+    const ptrdiff_t x_len = blocks_of(in) * v->c.frame_height * v->c.frame_width * BLOCK;
+    double *w = zero_doubles(out * in * 9), largest = 0.0;
+    conv_twin(v, true);
+    for (ptrdiff_t i = 0; i < out * in * 9; i++) {
+        const ptrdiff_t o = i / 9 / in, c = i / 9 % in, tap = i % 9;
+        w[transposed ? (c * out + o) * 9 + 8 - tap : i] = v->w[i];
+    }
+    for (ptrdiff_t i = 0; i < v->y_len; i++) {
+        largest = fmax(largest, isfinite(v->y_bound[i]) ? v->y_bound[i] : 0.0);
+    }
+    for (ptrdiff_t i = 0; i < v->y_len; i++) {
+        v->y_bound[i] = v->y_bound[i] != 0.0 ? 2.0 * largest : 0.0; /* padding is zero */
+    }
+    const struct kernels *k;
+    for (int t = 0; (k = table(t)) != NULL; t++) {
+        void *plain = reals_of(k, w, out * in * 9), *x = reals_of(k, v->x, x_len);
+        void *packed = unset_reals(k, k->winograd_len(out, in));
+        void *bias = reals_of(k, v->bias, blocks_of(out) * BLOCK), *y = unset_reals(k, v->y_len);
+        void *scratch = unset_reals(k, k->winograd_scratch(&v->c));
+        k->winograd_pack(packed, plain, transposed ? in : out, transposed ? out : in, transposed);
+        k->winograd_conv(y, x, packed, bias, &v->c, scratch);
+        double *ours = doubles_of(k, y, v->y_len);
+        for (ptrdiff_t i = 0; i < v->y_len && !finite; i++) {
+            if (isfinite(v->y[i])) {
+                ours[i] = v->y[i];
+            } else if (!isfinite(ours[i])) {
+                ours[i] = v->y[i]; /* infinities may have met: NaN */
+            }
+        }
+        k->from_doubles(y, ours, v->y_len);
+        expect_near(k, y, v->y, v->y_bound, v->y_len, "winograd %td to %td channels, %td x %td", in,
+                    out, v->c.height, v->c.width);
+        void *const all[] = {plain, x, packed, bias, y, scratch, ours};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            free(all[i]);
+        }
+    }
+    free(w);
+}
+
+Test(kernels_conv, tiles_of_winograd_agree_with_the_sum) {
+    static const struct shape more[] = {{1, 1, 4, 4, 3, 1},   {5, 3, 5, 5, 3, 1},
+                                        {16, 17, 6, 6, 3, 1}, {3, 16, 28, 28, 3, 1},
+                                        {17, 5, 8, 12, 3, 1}, {33, 20, 9, 7, 3, 1}};
+    for (int n = 0; n < SHAPES + 6; n++) {
+        const struct shape *s = n < SHAPES ? &shapes[n] : &more[n - SHAPES];
+        if (s->kernel == 3 && s->stride == 1) {
+            struct conv v = conv_begin(s);
+            winograd_compare(&v, n % 2 == 0, true);
+            if (s->height > 2 && s->width > 2) {
+                *framed(&v, s->in - 1, 2, 3) = poisons[n % 2];
+                winograd_compare(&v, n % 2 == 1, false);
+            }
+            conv_end(&v);
+        }
+    }
+}
+
 /* ---- its gradient by the weights and the bias ---- */
 
 /* dy stands in a border of dy_pad that must not be read. */
@@ -207,10 +273,9 @@ static void weight_sum(const struct conv *v, const double *dy, int dy_pad, ptrdi
     const ptrdiff_t height = v->c.height + 2 * dy_pad, width = v->c.width + 2 * dy_pad;
     for (ptrdiff_t i = 0; i < v->c.height; i++) {
         for (ptrdiff_t j = 0; j < v->c.width; j++) {
-            const double product =
-                *framed(v, c, i * v->c.stride + tap / v->c.kernel,
-                        j * v->c.stride + tap % v->c.kernel) *
-                dy[blocked(height, width, o, i + dy_pad, j + dy_pad)];
+            const double product = *framed(v, c, i * v->c.stride + tap / v->c.kernel,
+                                           j * v->c.stride + tap % v->c.kernel) *
+                                   dy[blocked(height, width, o, i + dy_pad, j + dy_pad)];
             *sum += product;
             *size += fabs(product);
         }
@@ -220,8 +285,8 @@ static void weight_sum(const struct conv *v, const double *dy, int dy_pad, ptrdi
 static void weights_compare(struct conv *v, const double *dy, int dy_pad, const char *what) {
     const ptrdiff_t in = v->c.in_channels, out = v->c.out_channels, taps = v->taps;
     const ptrdiff_t len = out * in * taps, dw_len = packed_len(out, in, taps);
-    const ptrdiff_t dy_len = blocks_of(out) * (v->c.height + 2 * dy_pad) *
-                             (v->c.width + 2 * dy_pad) * BLOCK;
+    const ptrdiff_t dy_len =
+        blocks_of(out) * (v->c.height + 2 * dy_pad) * (v->c.width + 2 * dy_pad) * BLOCK;
     double *before = random_doubles(dw_len, -3.0, 3.0);
     double *dw = zero_doubles(len), *bound = zero_doubles(len), *picked = zero_doubles(len);
     for (ptrdiff_t n = 0; n < len; n++) {
@@ -327,8 +392,8 @@ Test(kernels_conv, bias_gradients_are_added_to_over_all_pixels_inside_the_border
 /* ---- dense ---- */
 
 static const ptrdiff_t row_counts[] = {1, 2, 3, 7, 64};
-static const ptrdiff_t feature_counts[][2] = {{1, 1}, {3, 16}, {16, 5}, {17, 33}, {33, 64},
-                                              {48, 17}, {64, 48}, {5, 100}};
+static const ptrdiff_t feature_counts[][2] = {{1, 1},   {3, 16},  {16, 5},  {17, 33},
+                                              {33, 64}, {48, 17}, {64, 48}, {5, 100}};
 enum { FEATURES = sizeof feature_counts / sizeof *feature_counts };
 
 /* Rows of blocked features with junk in the padding. */

@@ -109,8 +109,12 @@ static bool same_values(const struct net *a, const struct net *b) {
 
 Test(net, weights_are_drawn_by_seed_whatever_they_are_integrated_with) {
     static const char *const others[] = {
-        "\"scheme\":\"euler\"", "\"scheme\":\"dopri54\",\"steps\":7", "\"steps\":2",
-        "\"edge\":\"closed\"",  "\"eps\":0.3",                          "\"act\":\"tanh\"",
+        "\"scheme\":\"euler\"",
+        "\"scheme\":\"dopri54\",\"steps\":7",
+        "\"steps\":2",
+        "\"edge\":\"closed\"",
+        "\"eps\":0.3",
+        "\"act\":\"tanh\"",
         "\"norm_update\":\"visit\"",
     };
     char json[300];
@@ -156,15 +160,15 @@ Test(net, a_clone_in_another_precision_holds_the_same_numbers) {
         void *x = normal_reals(f32, 4 * input_len(f32), 5); /* floats, also for the f64 net */
         double exact[4 * 2 * 7 * 6];
         f32->kernels->to_doubles(exact, x, 4 * input_len(f32));
-        nets[n]->kernels->to_doubles(
-            outputs[n], pass_forward(pass, n == 1 ? (void *)exact : x, 4), 4 * 10);
+        nets[n]->kernels->to_doubles(outputs[n], pass_forward(pass, n == 1 ? (void *)exact : x, 4),
+                                     4 * 10);
         free(x);
         pass_free(pass);
     }
     cr_expect_eq(memcmp(outputs[0], outputs[2], sizeof outputs[0]), 0);
     for (int i = 0; i < 40; i++) { /* some hundred operations deep */
-        cr_expect(fabs(outputs[0][i] - outputs[1][i]) <= 1e3 * (double)FLT_EPSILON *
-                                                             (1.0 + fabs(outputs[1][i])),
+        cr_expect(fabs(outputs[0][i] - outputs[1][i]) <=
+                      1e3 * (double)FLT_EPSILON * (1.0 + fabs(outputs[1][i])),
                   "output %d: %.9g and %.9g", i, outputs[0][i], outputs[1][i]);
     }
     net_free(back);
@@ -189,8 +193,10 @@ static void trace_add(struct trace *trace, const void *bytes, size_t size) {
 static struct trace trace_of(struct net *net, struct pool *pool, ptrdiff_t batch) {
     struct trace trace = {0};
     const size_t real = net->kernels->real_size;
-    struct pass *pass = make_pass(net, &(struct pass_options){.batch = batch, .training = true,
-                                                              .gradients = true, .pool = pool,
+    struct pass *pass = make_pass(net, &(struct pass_options){.batch = batch,
+                                                              .training = true,
+                                                              .gradients = true,
+                                                              .pool = pool,
                                                               .how = as_configured});
     struct pass *stored =
         make_pass(net, &(struct pass_options){.batch = batch, .pool = pool, .how = as_configured});
@@ -243,18 +249,21 @@ static void check_threads(const char *json, ptrdiff_t batch) {
 
 Test(net, outputs_gradients_and_statistics_are_the_same_bits_for_any_number_of_threads) {
     check_threads("{\"family\":\"continuous\",\"input\":[3,12,11],\"width\":5,\"nodes\":2,"
-                  "\"scheme\":\"rk4\",\"skip\":true}", 37);
+                  "\"scheme\":\"rk4\",\"skip\":true}",
+                  37);
     check_threads("{\"family\":\"continuous\",\"input\":[1,9,9],\"width\":17,\"unit\":\"pre\","
-                  "\"act\":\"gelu\",\"scheme\":\"heun2\",\"precision\":\"f64\"}", 17);
+                  "\"act\":\"gelu\",\"scheme\":\"heun2\",\"precision\":\"f64\"}",
+                  17);
     check_threads("{\"family\":\"residual\",\"input\":[3,10,10],\"width\":8,\"nodes\":2}", 21);
     check_threads("{\"family\":\"mlp\",\"input\":[5],\"hidden\":90,\"layers\":2,\"act\":\"relu\","
-                  "\"scheme\":\"midpoint\"}", 700);
+                  "\"scheme\":\"midpoint\"}",
+                  700);
 }
 
 /* ---- batches ---- */
 
 #define SMALL(scheme, more)                                                                        \
-    "{\"family\":\"continuous\",\"input\":[2,6,5],\"classes\":4,\"width\":3,\"nodes\":2,"           \
+    "{\"family\":\"continuous\",\"input\":[2,6,5],\"classes\":4,\"width\":3,\"nodes\":2,"          \
     "\"scheme\":\"" scheme "\",\"act\":\"tanh\",\"precision\":\"f64\"" more "}"
 
 Test(net, with_stored_statistics_every_sample_is_by_itself) {
@@ -269,9 +278,9 @@ Test(net, with_stored_statistics_every_sample_is_by_itself) {
     cr_expect_eq(memcmp(pass_forward(large, x, FEW), all, FEW * 4 * sizeof *all), 0);
     cr_expect_eq(memcmp(pass_forward(few, x, FEW), all, FEW * 4 * sizeof *all), 0);
     for (ptrdiff_t i = 0; i < LARGE; i += 13) {
-        cr_expect_eq(memcmp(pass_forward(few, x + i * input_len(net), 1), &all[i * 4],
-                            4 * sizeof *all),
-                     0, "sample %td", i);
+        cr_expect_eq(
+            memcmp(pass_forward(few, x + i * input_len(net), 1), &all[i * 4], 4 * sizeof *all), 0,
+            "sample %td", i);
     }
     x[3 * input_len(net)] = NAN;
     const double *poisoned = pass_forward(large, x, LARGE);
@@ -293,9 +302,9 @@ Test(net, a_smaller_batch_trains_as_in_a_pass_of_its_size) {
         shake(nets[n], 0.1, 43);
         double *x = normal_reals(nets[n], LARGE * input_len(nets[n]), 47);
         double *r = normal_reals(nets[n], LARGE * 4, 53);
-        struct pass *pass = make_pass(nets[n], &(struct pass_options){.batch = n ? LARGE : FEW,
-                                                                      .training = true,
-                                                                      .gradients = true});
+        struct pass *pass = make_pass(
+            nets[n],
+            &(struct pass_options){.batch = n ? LARGE : FEW, .training = true, .gradients = true});
         if (n) { /* leaves larger sums and states behind */
             pass_forward(pass, x, LARGE);
             pass_backward(pass, r);
@@ -351,10 +360,10 @@ Test(net, both_rules_agree_where_each_cell_is_visited_once) {
     static const char *const statistics[] = {"block1.bn1.running_mean", "block2.bn2.running_var"};
     for (int s = 0; s < 2; s++) {
         ptrdiff_t len;
-        double *a = after_one_batch(SMALL("euler", ",\"norm_update\":\"visit\""), statistics[s],
-                                    &len);
-        double *b = after_one_batch(SMALL("euler", ",\"norm_update\":\"stateful\""),
-                                    statistics[s], &len);
+        double *a =
+            after_one_batch(SMALL("euler", ",\"norm_update\":\"visit\""), statistics[s], &len);
+        double *b =
+            after_one_batch(SMALL("euler", ",\"norm_update\":\"stateful\""), statistics[s], &len);
         for (ptrdiff_t i = 0; i < len; i++) {
             cr_expect_float_eq(a[i], b[i], 8.0 * DBL_EPSILON * (1.0 + fabs(a[i])), "%s %td",
                                statistics[s], i);
@@ -375,8 +384,8 @@ Test(net, a_cell_no_stage_visits_keeps_its_statistics) {
     void *x = normal_reals(net, 5 * 36, 71);
     struct error error;
     const struct manifestation two = {tableau_find("euler", &error), 2, EDGE_OPEN};
-    struct pass *pass = make_pass(net, &(struct pass_options){.batch = 5, .training = true,
-                                                              .how = two});
+    struct pass *pass =
+        make_pass(net, &(struct pass_options){.batch = 5, .training = true, .how = two});
     pass_forward(pass, x, 5);
     for (int i = 0; i < 4 * 6; i++) { /* two Euler steps read cells 0 and 2 */
         cr_expect_eq(now[i] == before[i], i / 6 % 2 == 1, "cell %d, channel %d", i / 6, i % 6);
@@ -507,8 +516,8 @@ Test(net, smallest_images_that_fit_run) {
     for (size_t i = 0; i < sizeof fit / sizeof *fit; i++) {
         struct net *net = make_net(fit[i]);
         void *x = normal_reals(net, 2 * input_len(net), 73), *r = normal_reals(net, 2 * 10, 79);
-        struct pass *pass = make_pass(net, &(struct pass_options){.batch = 2, .training = true,
-                                                                  .gradients = true});
+        struct pass *pass =
+            make_pass(net, &(struct pass_options){.batch = 2, .training = true, .gradients = true});
         for (ptrdiff_t count = 1; count <= 2; count++) {
             const float *y = pass_forward(pass, x, count);
             cr_expect(isfinite(y[0]), "%s: a batch of %td", fit[i], count);
@@ -543,8 +552,8 @@ Test(net, a_pass_that_cannot_be_is_refused_in_one_sentence) {
     cr_expect_null(pass_create(net, &(struct pass_options){.batch = 64, .how = long_way}, &error));
     expect_sentence(&error, "pass of too many steps", "at most 100000 steps|2000000000");
     long_way.steps = NET_STEPS_MAX;
-    cr_expect_null(pass_create(net, &(struct pass_options){.batch = 1000000, .training = true,
-                                                           .how = long_way}, &error));
+    cr_expect_null(pass_create(
+        net, &(struct pass_options){.batch = 1000000, .training = true, .how = long_way}, &error));
     expect_sentence(&error, "pass of many steps", "memory|1000000|fewer steps");
     net_free(net);
     expect_no_leak();

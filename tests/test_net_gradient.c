@@ -2,8 +2,8 @@
  * through all entries of each parameter tensor.
  *
  * What is differentiated is F = r . y for random r. With a smooth activation five points at
- * distance h leave an error of h^4 F'''''/30 and eps |F| / h; some nets bend so much that a smaller h
- * is needed. relu is straight between its kinks, so two points very near do, and a direction that
+ * distance h leave an error of h^4 F'''''/30 and eps |F| / h; some nets bend so much that they need
+ * a smaller h. relu is straight between its kinks, so two points very near do, and a direction that
  * meets a kink may be followed by two others. A wrong gradient agrees with none of them. Errors are
  * relative to the norm of the tensor's gradient, above the rounding of F itself: a true gradient of
  * zero is met by noise of that size, and has a test of its own. */
@@ -75,8 +75,8 @@ static void check_tensor(struct probe *p, const struct parameter *parameter, con
     norm = sqrt(norm);
     for (int attempt = 0; attempt < 3; attempt++) {
         const double h = kinks ? 1e-7 : 2e-3 * pow(10.0, -attempt);
-        difference = difference_along(p, parameter, kinks ? 71 + (uint64_t)attempt : 71, h, kinks,
-                                      &exact);
+        difference =
+            difference_along(p, parameter, kinks ? 71 + (uint64_t)attempt : 71, h, kinks, &exact);
         allowed = (kinks ? 1e-6 : 3e-8) * norm + 64.0 * DBL_EPSILON * p->size / h;
         off = fabs(difference - exact);
         if (off <= allowed) {
@@ -99,9 +99,9 @@ static struct probe probe_begin(const char *json, bool training, struct manifest
     struct probe p = {.net = make_net(json)};
     cr_assert_eq(p.net->kernels->precision, PRECISION_F64, "%s", json);
     shake(p.net, 0.1, 83);
-    p.pass = make_pass(p.net, &(struct pass_options){
-                                  .batch = BATCH, .training = training, .gradients = true,
-                                  .how = how});
+    p.pass =
+        make_pass(p.net, &(struct pass_options){
+                             .batch = BATCH, .training = training, .gradients = true, .how = how});
     p.x = normal_reals(p.net, BATCH * input_len(p.net), 91);
     p.r = normal_reals(p.net, BATCH * p.net->outputs, 97);
     p.kept = malloc((size_t)longest(p.net) * sizeof *p.kept);
@@ -250,9 +250,9 @@ Test(net_gradient, of_other_manifestations_of_the_same_net) {
  * units the bias of conv1 is followed by bn2 at once. */
 Test(net_gradient, of_a_bias_before_a_norm_is_zero_to_rounding) {
     struct probe p = probe_begin(
-        IMAGES("\"unit\":\"pre\",\"width\":3,\"act\":\"tanh\",\"scheme\":\"rk4\",\"nodes\":2"), true,
-        as_configured);
-    static const char *const names[] = {"block1.conv1", "block2.conv1", "block3.conv1",
+        IMAGES("\"unit\":\"pre\",\"width\":3,\"act\":\"tanh\",\"scheme\":\"rk4\",\"nodes\":2"),
+        true, as_configured);
+    static const char *const names[] = {"block1.conv1",  "block2.conv1",  "block3.conv1",
                                         "stitch1.conv1", "stitch2.conv1", "stitch3.conv1"};
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         char name[64];
@@ -275,8 +275,8 @@ Test(net_gradient, of_a_bias_before_a_norm_is_zero_to_rounding) {
 
 Test(net_gradient, is_added_to_what_is_there) {
     struct probe p = probe_begin(
-        IMAGES("\"width\":2,\"act\":\"tanh\",\"scheme\":\"heun2\",\"nodes\":2,\"skip\":true"), false,
-        as_configured);
+        IMAGES("\"width\":2,\"act\":\"tanh\",\"scheme\":\"heun2\",\"nodes\":2,\"skip\":true"),
+        false, as_configured);
     const ptrdiff_t len = p.net->trainable_len;
     double *once = malloc((size_t)len * sizeof *once), *grads = p.net->grads;
     cr_assert_not_null(once);
