@@ -268,6 +268,7 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
             b.of = read.buffer; /* these do not read gradients through a transform */
             b.dx = b.g;
             pass_parallel(pass, 1e9, slope_chunk, &b);
+            b.out = (struct transform){.act = ACT_NONE}; /* undone: not once more by `down` */
         }
         b.dx = work->grad[op->in.buffer];
         bool gathered = false;
