@@ -460,13 +460,31 @@ ptrdiff_t pass_state_len(const struct pass *pass, int block) {
     return b->channels * b->extent.height * b->extent.width;
 }
 
+/* The frame `op` ran in: the chain's own, or that of a residual layer's body. */
+static const struct frame *frame_of(const struct chain *chain, const struct frame *frame,
+                                    const struct op *op) {
+    for (int i = 0; i < chain->op_count; i++) {
+        const struct op *here = &chain->ops[i];
+        const struct frame *found =
+            here == op ? frame
+            : here->kind == OP_RESIDUAL
+                ? frame_of(here->body, frame->bodies[here->index].frames[0], op)
+                : NULL;
+        if (found) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
 void pass_state(const struct pass *pass, int block, void *state) {
     const struct op *op = pass->net->plan->odes[block];
+    const struct frame *frame = frame_of(pass->net->plan->chain, pass->frame, op);
     const struct buffer *b = &op->body->buffers[0];
     const ptrdiff_t len = pass_state_len(pass, block);
     for (ptrdiff_t i = 0; i < pass->count; i++) {
         pass->k->to_plain(at(pass, state, i * len),
-                          at(pass, pass->frame->buffer[op->out], i * b->len), b->channels,
+                          at(pass, frame->buffer[op->out], i * b->len), b->channels,
                           b->extent.height * b->extent.width);
     }
 }

@@ -161,7 +161,13 @@ static bool add_entry(const cJSON *entry, int position, const char *prefix, stru
     if (!o.name[0]) {
         (void)snprintf(name, sizeof name, "%s%d", kind->name, position);
     }
-    (void)snprintf(full, sizeof full, "%.24s%s%.20s", prefix, *prefix ? "." : "", name);
+    const int len = snprintf(full, sizeof full, "%s%s%s", prefix, *prefix ? "." : "", name);
+    if (len >= (int)sizeof full) {
+        return error_set(error, ERROR_VALUE,
+                         "%s: nested names add up to %d characters and may have %d; give the layers "
+                         "around \"%s\" shorter names",
+                         place, len, (int)sizeof full - 1, name);
+    }
     if (!name_is_free(layers, full)) {
         return error_set(error, ERROR_VALUE, "%s: the name \"%s\" is taken by another layer", place,
                          full);
