@@ -284,6 +284,27 @@ struct run pass_run(const struct pass *pass, const struct op *op) {
                         .edge = how->edge >= 0 ? (enum edge)how->edge : op->layer->edge};
 }
 
+/* Bytes of a chain's frame and of the frames below it: nearly all that a pass takes. Bodies share
+ * their inner buffers when nothing is kept, so this is then too much by a few buffers. */
+static double frame_bytes(const struct pass *pass, const struct chain *chain) {
+    const double real = (double)pass->k->real_size, batch = (double)pass->options.batch;
+    double bytes = 0.0;
+    for (int b = 0; b < chain->buffer_count; b++) {
+        bytes += batch * real * (double)chain->buffers[b].len;
+    }
+    for (int i = 0; i < chain->op_count; i++) {
+        const struct op *op = &chain->ops[i];
+        if (op->body && op->kind == OP_ODE) {
+            const struct run run = pass_run(pass, op);
+            bytes += (double)run.scheme->stages * (keeps(pass) ? run.steps : 1) *
+                     frame_bytes(pass, op->body);
+        } else if (op->body) {
+            bytes += frame_bytes(pass, op->body);
+        }
+    }
+    return bytes;
+}
+
 struct pass *pass_create(struct net *net, const struct pass_options *options, struct error *error) {
     struct pass *pass = calloc(1, sizeof *pass);
     if (!pass || options->batch < 1) {
@@ -308,6 +329,15 @@ struct pass *pass_create(struct net *net, const struct pass_options *options, st
     pass->chunk = (options->batch - 1) / CHUNKS + 1;
     const struct chain *chain = net->plan->chain;
     const struct buffer *last = &chain->buffers[chain->out.buffer];
+    const double bytes = frame_bytes(pass, chain), installed = (double)memory_installed();
+    if (bytes > installed) { /* refused before any of it is taken */
+        error_set(error, ERROR_MEMORY,
+                  "no memory for a batch of %td samples: it takes %.3g GB and this machine has "
+                  "%.3g GB; use a smaller batch, fewer steps or a narrower net",
+                  options->batch, bytes * 1e-9, installed * 1e-9);
+        pass_free(pass);
+        return NULL;
+    }
     pass->frame = frame_create(pass, chain, true, NULL);
     pass->outputs = pass->frame ? take_reals(pass, options->batch * net->outputs) : NULL;
     bool ok = pass->outputs && scratch_create(pass);
