@@ -63,9 +63,9 @@ static inline void pseudo_read(struct pseudo *pty, int milliseconds) {
     }
 }
 
-/* Reads until text has been written since position `from`; false after ten seconds. */
+/* Reads until text has been written since position `from`; false after thirty seconds. */
 static inline bool pseudo_expect(struct pseudo *pty, size_t from, const char *text) {
-    double end = pseudo_seconds() + 10;
+    double end = pseudo_seconds() + 30;
     while (!memmem(pty->output + from, pty->length - from, text, strlen(text))) {
         if (pseudo_seconds() > end) {
             return false;
@@ -84,9 +84,9 @@ static inline void pseudo_resize(struct pseudo *pty, int width, int height) {
     cr_assert_eq(ioctl(pty->master, TIOCSWINSZ, &size), 0);
 }
 
-/* Waits until the child has ended (or, with WUNTRACED, stopped); false after ten seconds. */
+/* Waits until the child has ended (or, with WUNTRACED, stopped); false after thirty seconds. */
 static inline bool pseudo_wait(struct pseudo *pty, int options) {
-    double end = pseudo_seconds() + 10;
+    double end = pseudo_seconds() + 30;
     for (;;) {
         pid_t done = waitpid(pty->child, &pty->status, options | WNOHANG);
         pseudo_read(pty, 20);

@@ -24,7 +24,7 @@ static void begin(void) {
     run_path = fake_run(scratch_path(""), "fm-euler", true, 900);
 }
 
-TestSuite(term, .init = begin, .fini = scratch_remove, .timeout = 60);
+TestSuite(term, .init = begin, .fini = scratch_remove, .timeout = 120);
 
 static int watch(void) {
     return watch_run("runs", &run_path, 1, false, false);
