@@ -2,6 +2,7 @@
  * convolutional neural networks", section 4): tiles of 6x6 inputs and the weights are transformed,
  * multiplied in 36 small matrix products, and transformed back to 4x4 outputs. A quarter of the
  * multiplications of the direct sum, at errors a few times larger (docs/RESULTS.md).
+ * NUMERICS.md eq. 54, 55.
  *
  * Transformed weights are packed [36][output block][input block][input channel][16]. Tiles are
  * taken in groups of whole tile rows, so that a group's transforms stay in the second-level cache. */
