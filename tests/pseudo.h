@@ -40,6 +40,9 @@ static inline void pseudo_start(struct pseudo *pty, int width, int height, int (
         (void)login_tty(pty->slave);
         struct rlimit none = {0, 0};
         (void)setrlimit(RLIMIT_CORE, &none);
+        for (int number = 1; number < NSIG; number++) { /* a tests' runner may ignore some */
+            (void)signal(number, SIG_DFL);
+        }
         _exit(run());
     }
 }

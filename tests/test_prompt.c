@@ -57,7 +57,9 @@ static void start(const char *const *arguments) {
     child = forkpty(&terminal, NULL, NULL, &size);
     cr_assert_geq(child, 0);
     if (child == 0) {
-        signal(SIGINT, SIG_DFL);
+        for (int number = 1; number < NSIG; number++) { /* a tests' runner may ignore some */
+            (void)signal(number, SIG_DFL);
+        }
         (void)execv(words[0], (char *const *)words);
         _exit(127);
     }
