@@ -295,7 +295,9 @@ static void tell_progress(const char *what, int done, int count) {
         } else {
             fputs("\r\033[K", stderr);
         }
-    } else if (done > 0 && done < count && now - told >= 10.0) {
+    } else if (done == 0) {
+        told = now;
+    } else if (done < count && now - told >= 10.0) {
         fprintf(stderr, "%s %d of %d\n", what, done, count);
         told = now;
     }

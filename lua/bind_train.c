@@ -213,6 +213,9 @@ static int job_call_resume(lua_State *L) {
     struct job_box *box = job_check(L, 1);
     job_resume(box->job);
     box->pausing = false;
+    for (int ticks = 0; ticks < 50 && job_state(box->job) == JOB_PAUSED; ticks++) {
+        nanosleep(&tick, NULL); /* so that what is printed next is true */
+    }
     lua_settop(L, 1);
     return 1;
 }

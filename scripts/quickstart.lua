@@ -69,7 +69,7 @@ for _, job in ipairs(jobs) do
   local sweep = cn.sweep{ net = job.net, data = data, schemes = schemes, steps = steps }
   print(("\n%s (%.2f epochs, %.0f ms a step)"):format(job.name, epochs, job.step_seconds * 1e3))
   print(sweep)
-  print(cn.verdict{ net = job.net, data = data, sweep = sweep, order = false })
+  print(cn.verdict{ net = job.net, data = data, sweep = sweep })
 end
 print "\nRuns (continuo watch RUN shows them again):"
 for _, job in ipairs(jobs) do
