@@ -4,11 +4,11 @@
 --
 --     continuo run scripts/quickstart.lua [--seconds N] [--width N] [--seed N]
 --
--- --seconds N   about this much training in all (default 150): sets how many epochs, at most 1 each
+-- --seconds N   about this much training in all (default 80): sets how many epochs, at most 1 each
 -- --width N     channels of the first stage (default 8)
 -- --seed N      of the initial weights and of the order of the images (default 1)
 
-local options = { seconds = 150, width = 8, seed = 1 }
+local options = { seconds = 80, width = 8, seed = 1 }
 do
   local i = 1
   while i <= #arg do
@@ -34,14 +34,14 @@ local function new_net(scheme)
 end
 local nets = { euler = new_net "euler", rk4 = new_net "rk4" }
 
--- A training step costs about as much as evaluating its samples four times; both nets train for
+-- A training step costs about as much as evaluating its samples five times; both nets train for
 -- the same number of epochs.
 local epochs = 1
 do
   local cost = 0
   for _, net in pairs(nets) do
     net:evaluate(data.valid, { count = 64 })
-    cost = cost + 4 * net:evaluate(data.valid, { count = 512 }).seconds / 512
+    cost = cost + 5 * net:evaluate(data.valid, { count = 512 }).seconds / 512
   end
   epochs = math.min(1, options.seconds / (cost * #data.train))
 end
@@ -52,7 +52,7 @@ for _, scheme in ipairs{ "euler", "rk4" } do
     net = nets[scheme], data = data, name = scheme .. "-trained", epochs = epochs, batch = 128,
     optimizer = cn.optim.sgd{ lr = 0.1, momentum = 0.9 },
     schedule = cn.schedule.one_cycle{ peak = 0.1 },
-    probe = { schemes = schemes, steps = steps, samples = 300, share = 0.15 }, -- of the time
+    probe = { schemes = schemes, steps = steps, samples = 300, share = 0.1 }, -- of the time
     seed = options.seed // 1,
   }
 end
@@ -69,7 +69,7 @@ for _, job in ipairs(jobs) do
   local sweep = cn.sweep{ net = job.net, data = data, schemes = schemes, steps = steps }
   print(("\n%s (%.2f epochs, %.0f ms a step)"):format(job.name, epochs, job.step_seconds * 1e3))
   print(sweep)
-  print(cn.verdict{ net = job.net, data = data, sweep = sweep })
+  print(cn.verdict{ net = job.net, data = data, sweep = sweep, agreement_samples = 1000 })
 end
 print "\nRuns (continuo watch RUN shows them again):"
 for _, job in ipairs(jobs) do

@@ -110,27 +110,20 @@ ptrdiff_t NAME(winograd_scratch)(const struct convolution *c) {
     return POINTS * g.group * g.columns * (in + out);
 }
 
-/* Transforms one tile of one input block; x: its first pixel in the frame. */
-static void gather_tile(real *restrict v_out, ptrdiff_t point, const real *x, ptrdiff_t row,
-                        ptrdiff_t rows_left, ptrdiff_t columns_left) {
-    real edge[POINTS * BLOCK] __attribute__((aligned(64)));
-    if (rows_left < IN || columns_left < IN) { /* beyond the frame stand zeros */
-        const ptrdiff_t rows = rows_left < IN ? rows_left : IN;
-        const ptrdiff_t columns = columns_left < IN ? columns_left : IN;
-        memset(edge, 0, sizeof edge);
-        for (ptrdiff_t i = 0; i < rows; i++) {
-            memcpy(edge + i * IN * BLOCK, x + i * row, (size_t)(columns * BLOCK) * sizeof(real));
-        }
-        x = edge;
-        row = IN * BLOCK;
-    }
+/* Transforms one tile of one input block; x: its first pixel in the frame, of which `rows` x
+ * `columns` pixels are left from there on: beyond stand zeros. */
+INLINE void input_tile(real *restrict v_out, ptrdiff_t point, const real *restrict x, ptrdiff_t row,
+                       ptrdiff_t rows, ptrdiff_t columns) {
     for (int v = 0; v < VECS; v++) {
         vec d[POINTS], t[POINTS];
 #pragma GCC unroll 6
         for (int i = 0; i < IN; i++) { /* along rows, then along columns */
 #pragma GCC unroll 6
             for (int j = 0; j < IN; j++) {
-                d[j] = load(x + i * row + j * BLOCK + v * LANES);
+                d[j] = (vec){0};
+                if (i < rows && j < columns) {
+                    d[j] = load(x + i * row + j * BLOCK + v * LANES);
+                }
             }
             input_transform(t + i * IN, d, 1);
         }
@@ -142,6 +135,21 @@ static void gather_tile(real *restrict v_out, ptrdiff_t point, const real *x, pt
         for (int k = 0; k < POINTS; k++) {
             store(v_out + k * point + v * LANES, d[k]);
         }
+    }
+}
+static void whole_tile(real *v_out, ptrdiff_t point, const real *x, ptrdiff_t row) {
+    input_tile(v_out, point, x, row, IN, IN);
+}
+static void edge_tile(real *v_out, ptrdiff_t point, const real *x, ptrdiff_t row, ptrdiff_t rows,
+                      ptrdiff_t columns) {
+    input_tile(v_out, point, x, row, rows, columns);
+}
+static void gather_tile(real *v_out, ptrdiff_t point, const real *x, ptrdiff_t row, ptrdiff_t rows,
+                        ptrdiff_t columns) {
+    if (rows >= IN && columns >= IN) {
+        whole_tile(v_out, point, x, row);
+    } else {
+        edge_tile(v_out, point, x, row, rows, columns);
     }
 }
 

@@ -8,7 +8,7 @@
 
 /* Samples of one chunk. A chunk is what a worker runs at once and what partial sums are taken
  * over; it never depends on the number of threads, so neither do the bits of a result. */
-enum { CHUNK = 16 };
+enum { CHUNK = 4 };
 
 struct worker { /* the workspace of one thread */
     struct pass *pass;
