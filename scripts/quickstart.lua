@@ -50,7 +50,7 @@ local jobs = {}
 for _, scheme in ipairs{ "euler", "rk4" } do
   jobs[#jobs + 1] = cn.train{
     net = nets[scheme], data = data, name = scheme .. "-trained", epochs = epochs, batch = 128,
-    optimizer = cn.optim.sgd{ lr = 0.1, momentum = 0.9 },
+    optimizer = cn.optim.sgd{ lr = 0.1, momentum = 0.9, weight_decay = 5e-4 },
     schedule = cn.schedule.one_cycle{ peak = 0.1 },
     probe = { schemes = schemes, steps = steps, samples = 300, share = 0.1 }, -- of the time
     seed = options.seed // 1,
