@@ -23,12 +23,6 @@ static const struct norm *norm_of(const struct backward *b, struct lazy lazy) {
     return lazy.norm >= 0 ? &b->chain->norms[lazy.norm] : NULL;
 }
 
-static double *clear_partial(struct pass *pass, int chunk, ptrdiff_t padded) {
-    double *partial = pass->partial + chunk * pass->partial_stride;
-    memset(partial, 0, (size_t)(2 * padded) * sizeof *partial);
-    return partial;
-}
-
 static void conv_chunk(void *context, int chunk, int worker) {
     const struct backward *b = context;
     struct pass *pass = b->pass;

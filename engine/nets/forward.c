@@ -34,12 +34,6 @@ static struct extent buffer_extent(const struct forward *f, int buffer) {
     return f->chain->buffers[buffer].extent;
 }
 
-static double *clear_partial(struct pass *pass, int chunk, ptrdiff_t padded) {
-    double *partial = pass->partial + chunk * pass->partial_stride;
-    memset(partial, 0, (size_t)(2 * padded) * sizeof *partial);
-    return partial;
-}
-
 struct convolution convolution_back(const struct convolution *c, struct extent in) {
     const int border = c->kernel / 2 * 2;
     return (struct convolution){.in_channels = c->out_channels,

@@ -7,6 +7,8 @@
 #ifndef CONTINUO_NETS_PASS_H
 #define CONTINUO_NETS_PASS_H
 
+#include <string.h>
+
 #include "nets/chain.h"
 #include "nets/net.h"
 
@@ -46,7 +48,6 @@ struct pass {
     struct net *net;
     const struct kernels *k;
     struct pass_options options;
-    const struct tableau *scheme; /* NULL: each block's own */
     struct pool *pool;
     ptrdiff_t chunk, count; /* samples: of a chunk, of the batch under way */
     struct frame *frame;
@@ -84,6 +85,12 @@ static inline const void *at_const(const struct pass *pass, const void *base, pt
 }
 static inline int pass_chunks(const struct pass *pass) {
     return (int)((pass->count + pass->chunk - 1) / pass->chunk);
+}
+/* A chunk's partial sums, zeroed: two doubles a padded channel. */
+static inline double *clear_partial(const struct pass *pass, int chunk, ptrdiff_t padded) {
+    double *partial = pass->partial + chunk * pass->partial_stride;
+    memset(partial, 0, (size_t)(2 * padded) * sizeof *partial);
+    return partial;
 }
 /* Samples first..last-1 of a chunk. */
 static inline void chunk_range(const struct pass *pass, int chunk, ptrdiff_t *first,
