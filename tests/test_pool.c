@@ -82,6 +82,50 @@ Test(pool, chunks_run_at_the_same_time, .timeout = 60) {
     pool_free(pool);
 }
 
+/* Ends only when a worker runs it: the caller sets `done` before it comes to help. */
+static void wait_for_flag(void *context, int chunk, int worker) {
+    (void)chunk;
+    atomic_int *const flags = context;
+    atomic_store(&flags[0], worker);
+    while (!atomic_load(&flags[1])) {
+        (void)usleep(10);
+    }
+}
+
+Test(pool, a_run_in_two_halves_goes_on_while_the_caller_does_something_else, .timeout = 60) {
+    struct pool *const pool = pool_create(2, NULL);
+    for (int i = 0; i < 20; i++) {
+        atomic_int flags[2] = {0, 0};
+        pool_begin(pool, 1, wait_for_flag, flags);
+        while (atomic_load(&flags[0]) != 1) {
+            (void)usleep(10);
+        }
+        atomic_store(&flags[1], 1);
+        pool_end(pool);
+        (void)usleep(i % 2 ? 2000 : 0);
+    }
+    pool_free(pool);
+}
+
+Test(pool, the_second_half_does_what_no_worker_has_taken) {
+    const int threads[] = {1, 2, 3};
+    for (int t = 0; t < 3; t++) {
+        struct pool *const pool = pool_create(threads[t], NULL);
+        for (int round = 0; round < 300; round++) {
+            memset(&tally, 0, sizeof tally);
+            tally.threads = threads[t];
+            pool_begin(pool, round % 7, count_call, &tally);
+            pool_end(pool);
+            for (int i = 0; i < 7; i++) {
+                cr_assert_eq(tally.calls[i], i < round % 7);
+            }
+            cr_assert(!tally.worker_out_of_range);
+        }
+        pool_run(pool, 3, count_call, &tally);
+        pool_free(pool);
+    }
+}
+
 static void *run_from_here(void *argument) {
     memset(&tally, 0, sizeof tally);
     tally.threads = pool_threads(argument);

@@ -227,16 +227,15 @@ int pool_threads(const struct pool *pool) {
     return pool ? pool->threads : 1;
 }
 
-/* Offers the chunks to the workers and wakes as many sleeping ones as can be of use. */
-static void offer(struct pool *pool, int chunks) {
+/* Offers the chunks to the workers and wakes as many sleeping ones as are `wanted`. */
+static void offer(struct pool *pool, int chunks, int wanted) {
     atomic_store(&pool->remaining, chunks);
-    int wake = atomic_load(&pool->sleepers);
-    if (wake == 0) {
+    if (atomic_load(&pool->sleepers) == 0) {
         return;
     }
     (void)pthread_mutex_lock(&pool->lock);
-    if (wake >= chunks) {
-        for (wake = chunks - 1; wake > 0; wake--) {
+    if (atomic_load(&pool->sleepers) > wanted) {
+        for (; wanted > 0; wanted--) {
             (void)pthread_cond_signal(&pool->work);
         }
     } else {
@@ -245,29 +244,49 @@ static void offer(struct pool *pool, int chunks) {
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_run(struct pool *pool, int chunks, pool_function *function, void *context) {
-    assert(chunks >= 0);
-    if (!pool) {
-        for (int chunk = 0; chunk < chunks; chunk++) {
-            function(context, chunk, 0);
-        }
-        return;
-    }
+static void enter(struct pool *pool) {
     const bool entered = atomic_exchange(&pool->busy, true);
     assert(!entered && "a pool is used by one thread at a time, and not from inside a chunk");
     (void)entered;
-    if (pool->threads == 1 || chunks <= 1) {
-        for (int chunk = 0; chunk < chunks; chunk++) {
-            function(context, chunk, 0);
-        }
-    } else {
-        pool->function = function;
-        pool->context = context;
-        pool->chunks = chunks;
-        atomic_store(&pool->done, 0);
-        offer(pool, chunks);
-        work(pool, 0);
-        wait_until_finished(pool, chunks);
-    }
+}
+
+/* `helpers`: workers that are of use. */
+static void begin(struct pool *pool, int chunks, pool_function *function, void *context,
+                  int helpers) {
+    enter(pool);
+    pool->function = function;
+    pool->context = context;
+    pool->chunks = chunks;
+    atomic_store(&pool->done, 0);
+    offer(pool, chunks, helpers);
+}
+
+void pool_begin(struct pool *pool, int chunks, pool_function *function, void *context) {
+    assert(chunks >= 0);
+    begin(pool, chunks, function, context, chunks);
+}
+
+void pool_end(struct pool *pool) {
+    assert(atomic_load(&pool->busy));
+    work(pool, 0);
+    wait_until_finished(pool, pool->chunks);
     atomic_store(&pool->busy, false);
+}
+
+void pool_run(struct pool *pool, int chunks, pool_function *function, void *context) {
+    assert(chunks >= 0);
+    if (pool && pool->threads > 1 && chunks > 1) {
+        begin(pool, chunks, function, context, chunks - 1);
+        pool_end(pool);
+        return;
+    }
+    if (pool) {
+        enter(pool);
+    }
+    for (int chunk = 0; chunk < chunks; chunk++) {
+        function(context, chunk, 0);
+    }
+    if (pool) {
+        atomic_store(&pool->busy, false);
+    }
 }

@@ -20,4 +20,10 @@ int pool_threads(const struct pool *pool); /* 1 for NULL */
  * 0..pool_threads-1, and returns when all are done. A NULL pool runs them in order. */
 void pool_run(struct pool *pool, int chunks, pool_function *function, void *context);
 
+/* The same in two halves: begin hands the chunks to the workers and returns, end does what none of
+ * them has taken yet and returns when all are done. Every begin has its end, by any thread; in
+ * between the pool takes nothing else. Not for NULL. */
+void pool_begin(struct pool *pool, int chunks, pool_function *function, void *context);
+void pool_end(struct pool *pool);
+
 #endif
