@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/rng.h"
+#include "learn/loader.h"
 #include "learn/loss.h"
 #include "learn/schedule.h"
 
@@ -98,30 +98,13 @@ struct train {
     struct optim *optim;
     struct loss loss;
     struct pass *pass;
-    ptrdiff_t position, steps, per_epoch, sample_len;
+    struct loader *loader;
+    ptrdiff_t position, steps, per_epoch;
     bool ended; /* by a step that was not finite */
 
-    ptrdiff_t order_epoch; /* whose order is in `order`; -1: none yet */
-    ptrdiff_t *order;      /* (samples of the training part) */
-    float *floats;         /* (batch, C, H, W) */
-    void *x;               /* the same, reals */
-    int32_t *labels;       /* (batch) */
-    float *targets;        /* (batch, outputs) */
-    void *dz;              /* (batch, outputs) reals */
-    void *running;         /* running statistics before the step, value_len - trainable_len */
+    void *dz;      /* (batch, outputs) reals */
+    void *running; /* running statistics before the step, value_len - trainable_len */
 };
-
-struct range { /* samples of one step, in the epoch's order */
-    ptrdiff_t epoch, first, count;
-};
-
-static struct range range_at(const struct train *train, ptrdiff_t step) {
-    ptrdiff_t samples = train->data->train.count, batch = train->options.batch;
-    ptrdiff_t first = step % train->per_epoch * batch;
-    return (struct range){.epoch = step / train->per_epoch,
-                          .first = first,
-                          .count = samples - first < batch ? samples - first : batch};
-}
 
 static bool read_augment(struct train *train, struct error *error) {
     const cJSON *augment = train->options.augment;
@@ -165,23 +148,25 @@ static bool resolve(struct train *train, struct error *error) {
     return good || error_set(error, ERROR_MEMORY, "no memory for the options of training");
 }
 
+static bool make_loader(struct train *train, struct error *error) {
+    const struct loader_plan plan = {
+        .part = &train->data->train,
+        .kernels = train->net->kernels,
+        .batch = train->options.batch,
+        .seed = (uint64_t)train->options.seed,
+        .augment = {.crop = (int)train->augment.crop, .flip = train->augment.flip}};
+    train->loader = loader_create(&plan, error);
+    return train->loader != NULL;
+}
+
 static bool reserve(struct train *train, struct error *error) {
     const struct net *net = train->net;
     size_t real = net->kernels->real_size;
-    size_t batch = (size_t)train->options.batch, len = (size_t)train->sample_len * batch;
-    size_t outputs = (size_t)net->outputs * batch;
-    train->order = malloc((size_t)train->data->train.count * sizeof *train->order);
-    train->floats = malloc(len * sizeof *train->floats);
-    train->x = malloc(len * real);
-    train->labels = malloc(batch * sizeof *train->labels);
-    train->targets = malloc(outputs * sizeof *train->targets);
-    train->dz = malloc(outputs * real);
+    train->dz = malloc((size_t)net->outputs * (size_t)train->options.batch * real);
     train->running = malloc((size_t)(net->value_len - net->trainable_len) * real + 1);
-    if (!train->order || !train->floats || !train->x || !train->labels || !train->targets ||
-        !train->dz || !train->running) {
+    if (!train->dz || !train->running) {
         return error_set(error, ERROR_MEMORY,
-                         "no memory for batches of %td samples; give a "
-                         "smaller batch",
+                         "no memory for the outputs of %td samples; give a smaller batch",
                          train->options.batch);
     }
     return true;
@@ -203,16 +188,17 @@ static bool plan(struct train *train, const cJSON *options, struct pool *pool,
     if (train->options.batch > part->count) {
         train->options.batch = part->count;
     }
-    train->sample_len = net->input[0] * net->input[1] * net->input[2];
-    train->per_epoch = (part->count + train->options.batch - 1) / train->options.batch;
+    if (!read_augment(train, error) || !make_loader(train, error)) {
+        return false;
+    }
+    train->per_epoch = loader_per_epoch(train->loader);
     double steps = round(train->options.epochs * (double)train->per_epoch);
     if (steps > 1e15) {
         return error_set(error, ERROR_VALUE, "train: %g epochs are %g steps, which is too many",
                          train->options.epochs, steps);
     }
     train->steps = steps < 1 ? 1 : (ptrdiff_t)steps;
-    if (!schedule_read(&train->schedule, train->options.schedule, error) ||
-        !read_augment(train, error)) {
+    if (!schedule_read(&train->schedule, train->options.schedule, error)) {
         return false;
     }
     train->optim = optim_create(train->options.optimizer, net->kernels, net->trainable_len, error);
@@ -237,7 +223,6 @@ struct train *train_begin(struct net *net, const struct dataset *data, const cJS
     }
     train->net = net;
     train->data = data;
-    train->order_epoch = -1;
     if (!plan(train, options, pool, error)) {
         train_end(train);
         return NULL;
@@ -249,38 +234,13 @@ void train_end(struct train *train) {
     if (!train) {
         return;
     }
+    loader_free(train->loader);
     pass_free(train->pass);
     optim_free(train->optim);
     cJSON_Delete(train->config);
-    free(train->order);
-    free(train->floats);
-    free(train->x);
-    free(train->labels);
-    free(train->targets);
     free(train->dz);
     free(train->running);
     free(train);
-}
-
-/* Fills x and the answers with the samples of a range; reads nothing that a step writes, so that
- * it could run ahead of the step before. */
-static void load(struct train *train, const struct range *range) {
-    const struct part *part = &train->data->train;
-    uint64_t seed = (uint64_t)train->options.seed;
-    if (train->order_epoch != range->epoch) {
-        rng_permutation(seed, rng_stream("shuffle") + (uint64_t)range->epoch, train->order,
-                        part->count);
-        train->order_epoch = range->epoch;
-    }
-    const struct augment augment = {.crop = (int)train->augment.crop, .flip = train->augment.flip};
-    dataset_batch(part, train->order, range->first, range->count, train->augments ? &augment : NULL,
-                  seed, (int)range->epoch, train->floats);
-    train->net->kernels->from_floats(train->x, train->floats, range->count * train->sample_len);
-    if (train->loss.regression) {
-        dataset_targets(part, train->order, range->first, range->count, train->targets);
-    } else {
-        dataset_labels(part, train->order, range->first, range->count, train->labels);
-    }
 }
 
 static void *running_values(const struct train *train, size_t *size) {
@@ -291,11 +251,12 @@ static void *running_values(const struct train *train, size_t *size) {
 }
 
 /* Sets report->loss and grad_norm, and net->grads; returns whether all is finite. */
-static bool differentiate(struct train *train, ptrdiff_t count, struct step_report *report) {
+static bool differentiate(struct train *train, const struct batch *batch,
+                          struct step_report *report) {
     struct net *net = train->net;
-    const struct answers answers = {.labels = train->labels, .targets = train->targets};
-    const void *z = pass_forward(train->pass, train->x, count);
-    report->loss = loss_sum(&train->loss, z, count, &answers, train->dz, NULL) / (double)count;
+    const void *z = pass_forward(train->pass, batch->x, batch->count);
+    report->loss = loss_sum(&train->loss, z, batch->count, &batch->answers, train->dz, NULL) /
+                   (double)batch->count;
     report->grad_norm = NAN;
     if (!isfinite(report->loss)) {
         return false;
@@ -325,8 +286,7 @@ bool train_step(struct train *train, struct step_report *report) {
         return false;
     }
     double began = clock_seconds();
-    const struct range range = range_at(train, train->position);
-    load(train, &range);
+    const struct batch *batch = loader_take(train->loader, train->position);
 
     size_t running_size;
     void *running = running_values(train, &running_size);
@@ -334,11 +294,11 @@ bool train_step(struct train *train, struct step_report *report) {
     *report = (struct step_report){
         .step = train->position + 1,
         .epoch = (double)(train->position + 1) / (double)train->per_epoch,
-        .count = range.count,
+        .count = batch->count,
         .epoch_end = (train->position + 1) % train->per_epoch == 0,
         .rate = schedule_rate(&train->schedule, optim_rate(train->optim), train->position,
                               train->steps, train->per_epoch)};
-    report->finite = differentiate(train, range.count, report);
+    report->finite = differentiate(train, batch, report);
     if (report->finite) {
         update(train, report);
         train->position++;
