@@ -207,9 +207,9 @@ static void winograd_compare(struct conv *v, bool transposed, bool finite) {
         void *plain = reals_of(k, w, out * in * 9), *x = reals_of(k, v->x, x_len);
         void *packed = unset_reals(k, k->winograd_len(out, in));
         void *bias = reals_of(k, v->bias, blocks_of(out) * BLOCK), *y = unset_reals(k, v->y_len);
-        void *scratch = unset_reals(k, k->winograd_scratch(&v->c));
+        void *scratch = unset_reals(k, k->winograd_scratch(&v->c, 1));
         k->winograd_pack(packed, plain, transposed ? in : out, transposed ? out : in, transposed);
-        k->winograd_conv(y, x, packed, bias, &v->c, scratch);
+        k->winograd_conv(y, x, packed, bias, &v->c, 1, scratch);
         double *ours = doubles_of(k, y, v->y_len);
         for (ptrdiff_t i = 0; i < v->y_len && !finite; i++) {
             if (isfinite(v->y[i])) {
@@ -243,6 +243,58 @@ Test(kernels_conv, tiles_of_winograd_agree_with_the_sum) {
                 winograd_compare(&v, n % 2 == 1, false);
             }
             conv_end(&v);
+        }
+    }
+}
+
+Test(kernels_conv, several_samples_at_once_are_the_samples_one_by_one) {
+    static const struct {
+        ptrdiff_t in, out, height, width, samples;
+    } cases[] = {{16, 16, 7, 7, 5}, {33, 17, 4, 9, 3}, {20, 80, 14, 14, 4}, {1, 3, 5, 1, 7}};
+    const struct kernels *k;
+    for (int n = 0; n < 4 * 6; n++) {
+        if (!(k = table(n / 4))) {
+            continue;
+        }
+        const ptrdiff_t in = cases[n % 4].in, out = cases[n % 4].out, samples = cases[n % 4].samples;
+        const ptrdiff_t height = cases[n % 4].height, width = cases[n % 4].width;
+        const struct convolution c = {.in_channels = in, .out_channels = out, .height = height,
+                                      .width = width, .frame_height = height + 2,
+                                      .frame_width = width + 2, .kernel = 3, .stride = 1};
+        const ptrdiff_t x_len = blocks_of(in) * (height + 2) * (width + 2) * BLOCK;
+        const ptrdiff_t y_len = blocks_of(out) * height * width * BLOCK;
+        const ptrdiff_t dw_len = packed_len(out, in, 9), real = (ptrdiff_t)k->real_size;
+        double *x = random_doubles(samples * x_len, -1.3, 1.7);
+        double *w = random_doubles(out * in * 9, -0.9, 1.1), *none = zero_doubles(dw_len);
+        void *frames = reals_of(k, x, samples * x_len), *plain = reals_of(k, w, out * in * 9);
+        void *packed = unset_reals(k, k->winograd_len(out, in));
+        void *once = unset_reals(k, samples * y_len), *apart = unset_reals(k, samples * y_len);
+        void *dw = reals_of(k, none, dw_len), *dw_apart = reals_of(k, none, dw_len);
+        void *scratch = unset_reals(k, k->winograd_scratch(&c, samples));
+        void *scratch_one = unset_reals(k, k->winograd_scratch(&c, 1));
+        cr_expect(k->winograd_samples(&c, samples) >= 1);
+        cr_expect(k->winograd_samples(&c, samples) <= samples);
+        k->winograd_pack(packed, plain, out, in, 0);
+        k->winograd_conv(once, frames, packed, NULL, &c, samples, scratch);
+        k->winograd_weights(dw, frames, once, 0, &c, samples, scratch);
+        for (ptrdiff_t i = 0; i < samples; i++) {
+            void *one = (char *)apart + i * y_len * real, *frame = (char *)frames + i * x_len * real;
+            k->winograd_conv(one, frame, packed, NULL, &c, 1, scratch_one);
+            k->winograd_weights(dw_apart, frame, one, 0, &c, 1, scratch_one);
+        }
+        cr_expect_arr_eq(once, apart, (size_t)(samples * y_len) * k->real_size);
+        double *sum = doubles_of(k, dw, dw_len), *bound = zero_doubles(dw_len), largest = 0.0;
+        for (ptrdiff_t i = 0; i < dw_len; i++) {
+            largest = fmax(largest, fabs(sum[i]));
+        }
+        for (ptrdiff_t i = 0; i < dw_len; i++) {
+            bound[i] = sum[i] != 0.0 ? 64.0 * largest : 0.0;
+        }
+        expect_near(k, dw_apart, sum, bound, dw_len, "winograd_weights of %td samples", samples);
+        void *const all[] = {x,    w,  none,     frames,  plain,       packed, once,
+                             apart, dw, dw_apart, scratch, scratch_one, sum,    bound};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            free(all[i]);
         }
     }
 }
@@ -282,28 +334,48 @@ static void weight_sum(const struct conv *v, const double *dy, int dy_pad, ptrdi
     }
 }
 
-static void weights_compare(struct conv *v, const double *dy, int dy_pad, const char *what) {
+/* winograd: by its adjoint, whose errors follow the largest sum; what is not finite may then reach
+ * the other taps of its channels. */
+static void weights_compare(struct conv *v, const double *dy, int dy_pad, bool winograd,
+                            const char *what) {
     const ptrdiff_t in = v->c.in_channels, out = v->c.out_channels, taps = v->taps;
     const ptrdiff_t len = out * in * taps, dw_len = packed_len(out, in, taps);
     const ptrdiff_t dy_len =
         blocks_of(out) * (v->c.height + 2 * dy_pad) * (v->c.width + 2 * dy_pad) * BLOCK;
     double *before = random_doubles(dw_len, -3.0, 3.0);
     double *dw = zero_doubles(len), *bound = zero_doubles(len), *picked = zero_doubles(len);
+    double largest = 0.0;
     for (ptrdiff_t n = 0; n < len; n++) {
         const ptrdiff_t o = n / taps / in, c = n / taps % in, tap = n % taps;
         dw[n] = before[packed_at(in, taps, o, c, tap)];
         bound[n] = fabs(dw[n]);
         weight_sum(v, dy, dy_pad, o, c, tap, &dw[n], &bound[n]);
         bound[n] *= (double)(v->c.height * v->c.width) + 2.0;
+        largest = fmax(largest, isfinite(bound[n]) ? bound[n] : 0.0);
+    }
+    for (ptrdiff_t n = 0; n < len && winograd; n++) {
+        bound[n] = 4.0 * largest;
     }
     const struct kernels *k;
     for (int t = 0; (k = table(t)) != NULL; t++) {
         void *x = reals_of(k, v->x, blocks_of(in) * v->c.frame_height * v->c.frame_width * BLOCK);
         void *reals_dy = reals_of(k, dy, dy_len), *packed = reals_of(k, before, dw_len);
-        k->conv_weights(packed, x, reals_dy, dy_pad, &v->c);
+        void *scratch = unset_reals(k, winograd ? k->winograd_scratch(&v->c, 1) : 0);
+        if (winograd) {
+            k->winograd_weights(packed, x, reals_dy, dy_pad, &v->c, 1, scratch);
+        } else {
+            k->conv_weights(packed, x, reals_dy, dy_pad, &v->c);
+        }
+        free(scratch);
         double *ours = doubles_of(k, packed, dw_len);
         for (ptrdiff_t n = 0; n < len; n++) {
             picked[n] = ours[packed_at(in, taps, n / taps / in, n / taps % in, n % taps)];
+            if (winograd && isfinite(dw[n]) != isfinite(picked[n])) {
+                cr_expect(isfinite(dw[n]), "%s: a gradient that is not finite was lost", what);
+                picked[n] = dw[n];
+            } else if (winograd && !isfinite(dw[n])) {
+                picked[n] = dw[n]; /* infinities may have met: NaN */
+            }
         }
         void *plain = reals_of(k, picked, len);
         expect_near(k, plain, dw, bound, len, "%s %td to %td channels, %td x %td of %d/%d", what,
@@ -324,7 +396,10 @@ Test(kernels_conv, weight_gradients_are_added_to_over_all_pixels) {
     for (int n = 0; n < SHAPES; n++) {
         struct conv v = conv_begin(&shapes[n]);
         double *dy = framed_gradient(&v, n % 2);
-        weights_compare(&v, dy, n % 2, "conv_weights");
+        weights_compare(&v, dy, n % 2, false, "conv_weights");
+        if (v.c.kernel == 3 && v.c.stride == 1) {
+            weights_compare(&v, dy, n % 2, true, "winograd_weights");
+        }
         free(dy);
         conv_end(&v);
     }
@@ -342,7 +417,10 @@ Test(kernels_conv, a_gradient_or_input_that_is_not_finite_reaches_the_weights_it
         } else {
             dy[blocked(v.c.height + 2, v.c.width + 2, s->out - 2, 2, 2)] = poisons[n / 3 - 2];
         }
-        weights_compare(&v, dy, 1, "poisoned conv_weights");
+        weights_compare(&v, dy, 1, false, "poisoned conv_weights");
+        if (v.c.kernel == 3 && v.c.stride == 1) {
+            weights_compare(&v, dy, 1, true, "poisoned winograd_weights");
+        }
         free(dy);
         conv_end(&v);
     }

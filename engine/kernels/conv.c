@@ -4,102 +4,113 @@
  * each input value is read once per tap and multiplied into G of them. Weights are packed
  * [output block][input block][tap][input channel][16 output channels]. The input stands in a frame
  * with its zero border, so no tap is special. A dense layer is the same tile with the samples of a
- * batch in place of the pixels of a row. */
+ * batch in place of the pixels of a row, and so are the products of Winograd's algorithm. */
 #include "kernels/table.h"
 
-enum { ACCUMULATORS = REGISTERS == 32 ? 28 : 12 };
-
-struct tile_strides { /* in reals */
-    ptrdiff_t x_pixel, x_row, x_block, y_pixel, y_block;
-};
-struct tile {
+/* A tile reads pixels `x_pixel` reals apart: a constant where a convolution or Winograd's products
+ * want it, so that every address is one register and a displacement; any distance for rows. */
+struct tile { /* strides in reals */
     ptrdiff_t in_channels;
     int kernel;
-    struct tile_strides stride;
+    ptrdiff_t x_pixel, x_row, x_block, y_pixel, y_block, w_block;
 };
 
-/* y: first output pixel, block 0; v0: first vector of output channels. */
+/* y: first output pixel, block 0; v0: first vector of output channels. PIXEL: x_pixel, or 0 when
+ * it is not constant; a constant one means y_pixel = BLOCK too. */
 INLINE void conv_tile(real *y, const real *x, const real *w, const real *bias, const struct tile *c,
-                      ptrdiff_t v0, const int R, const int G) {
+                      ptrdiff_t v0, const int R, const int G, const ptrdiff_t PIXEL) {
     const ptrdiff_t in_blocks = (c->in_channels + BLOCK - 1) / BLOCK;
-    const ptrdiff_t taps = (ptrdiff_t)c->kernel * c->kernel;
+    const ptrdiff_t x_pixel = PIXEL ? PIXEL : c->x_pixel, y_pixel = PIXEL ? BLOCK : c->y_pixel;
     vec acc[4][28]; /* [G][R] of it */
     const real *wg[4];
 #pragma GCC unroll 4
     for (int g = 0; g < G; g++) {
         const ptrdiff_t block = (v0 + g) / VECS, lane = (v0 + g) % VECS * LANES;
-        wg[g] = w + block * in_blocks * taps * BLOCK * BLOCK + lane;
+        wg[g] = w + block * c->w_block + lane;
         vec start = bias ? load(bias + block * BLOCK + lane) : (vec){0};
 #pragma GCC unroll 28
         for (int r = 0; r < R; r++) {
             acc[g][r] = start;
         }
     }
+#define CHANNELS(count)                                                                            \
+    _Pragma("GCC unroll 4") for (int i = 0; i < (count); i++) {                                    \
+        vec wv[4];                                                                                 \
+        _Pragma("GCC unroll 4") for (int g = 0; g < G; g++) {                                      \
+            wv[g] = load(wg[g] + i * BLOCK);                                                       \
+        }                                                                                          \
+        _Pragma("GCC unroll 28") for (int r = 0; r < R; r++) {                                     \
+            const vec value = splat(xp[r * x_pixel + i]);                                          \
+            _Pragma("GCC unroll 4") for (int g = 0; g < G; g++) {                                  \
+                acc[g][r] += value * wv[g];                                                        \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    _Pragma("GCC unroll 4") for (int g = 0; g < G; g++) {                                          \
+        wg[g] += (count) * BLOCK;                                                                  \
+    }                                                                                              \
+    xp += (count)
     for (ptrdiff_t ib = 0; ib < in_blocks; ib++) {
         const ptrdiff_t left = c->in_channels - ib * BLOCK, channels = left < BLOCK ? left : BLOCK;
         for (int ky = 0; ky < c->kernel; ky++) {
             for (int kx = 0; kx < c->kernel; kx++) {
-                const real *xp = x + ib * c->stride.x_block + ky * c->stride.x_row + kx * BLOCK;
-                const ptrdiff_t offset =
-                    ((ib * c->kernel + ky) * c->kernel + kx) * BLOCK * BLOCK;
-                for (ptrdiff_t i = 0; i < channels; i++) {
-                    vec wv[4];
+                const real *xp = x + ib * c->x_block + ky * c->x_row + kx * BLOCK;
+                ptrdiff_t todo = channels;
+                for (; todo >= 4; todo -= 4) {
+                    CHANNELS(4);
+                }
+                for (; todo > 0; todo--) {
+                    CHANNELS(1);
+                }
 #pragma GCC unroll 4
-                    for (int g = 0; g < G; g++) {
-                        wv[g] = load(wg[g] + offset + i * BLOCK);
-                    }
-#pragma GCC unroll 28
-                    for (int r = 0; r < R; r++) {
-                        vec value = splat(xp[r * c->stride.x_pixel + i]);
-#pragma GCC unroll 4
-                        for (int g = 0; g < G; g++) {
-                            acc[g][r] += value * wv[g];
-                        }
-                    }
+                for (int g = 0; g < G; g++) {
+                    wg[g] += (BLOCK - channels) * BLOCK;
                 }
             }
         }
     }
+#undef CHANNELS
 #pragma GCC unroll 4
     for (int g = 0; g < G; g++) {
         const ptrdiff_t block = (v0 + g) / VECS, lane = (v0 + g) % VECS * LANES;
 #pragma GCC unroll 28
         for (int r = 0; r < R; r++) {
-            store(y + block * c->stride.y_block + r * c->stride.y_pixel + lane, acc[g][r]);
+            store(y + block * c->y_block + r * y_pixel + lane, acc[g][r]);
         }
     }
 }
 
 typedef void tile_function(real *y, const real *x, const real *w, const real *bias,
                            const struct tile *c, ptrdiff_t v0);
-#define TILE(G, R)                                                                                 \
-    static void tile_##G##_##R(real *y, const real *x, const real *w, const real *bias,            \
-                               const struct tile *c, ptrdiff_t v0) {                               \
-        conv_tile(y, x, w, bias, c, v0, R, G);                                                     \
+#define TILE_OF(G, R, PIXEL)                                                                       \
+    static void tile_##G##_##R##_##PIXEL(real *y, const real *x, const real *w, const real *bias,  \
+                                         const struct tile *c, ptrdiff_t v0) {                     \
+        conv_tile(y, x, w, bias, c, v0, R, G, PIXEL);                                              \
     }
-TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4) TILE(1, 6) TILE(1, 8) TILE(1, 12)
-TILE(2, 1) TILE(2, 2) TILE(2, 3) TILE(2, 4) TILE(2, 5) TILE(2, 6)
-TILE(4, 1) TILE(4, 2) TILE(4, 3)
+#define TILE(G, R) TILE_OF(G, R, 16) TILE_OF(G, R, 32) TILE_OF(G, R, 0)
 #if REGISTERS == 32
-TILE(1, 7) TILE(1, 10) TILE(1, 14) TILE(1, 16) TILE(1, 20) TILE(1, 24) TILE(1, 28)
-TILE(2, 7) TILE(2, 8) TILE(2, 10) TILE(2, 12) TILE(2, 14)
-TILE(4, 4) TILE(4, 5) TILE(4, 6) TILE(4, 7)
+#define TILES(M)                                                                                   \
+    M(1, 1) M(1, 2) M(1, 3) M(1, 4) M(1, 5) M(1, 6) M(1, 7) M(1, 8) M(1, 10) M(1, 12) M(1, 14)     \
+    M(1, 16) M(1, 18) M(1, 20) M(1, 22) M(1, 25) M(1, 28)                                          \
+    M(2, 1) M(2, 2) M(2, 3) M(2, 4) M(2, 5) M(2, 6) M(2, 7) M(2, 8) M(2, 9) M(2, 10) M(2, 11)      \
+    M(2, 12) M(2, 13) M(2, 14)                                                                     \
+    M(4, 1) M(4, 2) M(4, 3) M(4, 4) M(4, 5) M(4, 6)
+#else
+#define TILES(M)                                                                                   \
+    M(1, 1) M(1, 2) M(1, 3) M(1, 4) M(1, 5) M(1, 6) M(1, 7) M(1, 8) M(1, 9) M(1, 10) M(1, 11)      \
+    M(1, 12)                                                                                       \
+    M(2, 1) M(2, 2) M(2, 3) M(2, 4) M(2, 5) M(2, 6) M(4, 1) M(4, 2)
 #endif
+TILES(TILE)
 
+enum { PIXEL_NEXT, PIXEL_SECOND, PIXEL_ANY };
 static const struct tile_entry {
     int vectors, pixels;
-    tile_function *run;
+    tile_function *run[3];
 } tiles[] = {
-#define ENTRY(G, R) {G, R, tile_##G##_##R}
-    ENTRY(1, 1),  ENTRY(1, 2),  ENTRY(1, 3),  ENTRY(1, 4),  ENTRY(1, 6),  ENTRY(1, 8),
-    ENTRY(1, 12), ENTRY(2, 1),  ENTRY(2, 2),  ENTRY(2, 3),  ENTRY(2, 4),  ENTRY(2, 5),
-    ENTRY(2, 6),  ENTRY(4, 1),  ENTRY(4, 2),  ENTRY(4, 3),
-#if REGISTERS == 32
-    ENTRY(1, 7),  ENTRY(1, 10), ENTRY(1, 14), ENTRY(1, 16), ENTRY(1, 20), ENTRY(1, 24),
-    ENTRY(1, 28),
-    ENTRY(2, 7),  ENTRY(2, 8),  ENTRY(2, 10), ENTRY(2, 12), ENTRY(2, 14), ENTRY(4, 4),
-    ENTRY(4, 5),  ENTRY(4, 6),  ENTRY(4, 7),
-#endif
+#define ENTRY(G, R) {G, R, {tile_##G##_##R##_16, tile_##G##_##R##_32, tile_##G##_##R##_0}},
+    TILES(ENTRY)
+#undef ENTRY
 };
 
 /* The tile that covers `width` pixels at the least cost: tiles overlap at the right end, so a
@@ -125,67 +136,75 @@ static const struct tile_entry *best_tile(ptrdiff_t vectors, ptrdiff_t width) {
     return best;
 }
 
-/* One row of `width` pixels, all output channels. */
-static void conv_row(const struct tile_entry *t, real *y, const real *x, const real *w,
+/* One row of `width` pixels, `vectors` of output channels from v0 on. */
+static void conv_row(const struct tile_entry *t, int pixel, real *y, const real *x, const real *w,
                      const real *bias, const struct tile *c, ptrdiff_t width, ptrdiff_t v0) {
     for (ptrdiff_t j = 0; j < width; j += t->pixels) {
         const ptrdiff_t at = j + t->pixels <= width ? j : width - t->pixels;
-        t->run(y + at * c->stride.y_pixel, x + at * c->stride.x_pixel, w, bias, c, v0);
+        t->run[pixel](y + at * c->y_pixel, x + at * c->x_pixel, w, bias, c, v0);
     }
 }
 
 void NAME(conv)(void *y, const void *framed_x, const void *packed, const void *bias,
                 const struct convolution *c) {
     const ptrdiff_t frame_row = c->frame_width * BLOCK;
-    const struct tile tile = {
-        .in_channels = c->in_channels,
-        .kernel = c->kernel,
-        .stride = {.x_pixel = c->stride * BLOCK,
-                   .x_row = frame_row,
-                   .x_block = frame_row * c->frame_height,
-                   .y_pixel = BLOCK,
-                   .y_block = c->height * c->width * BLOCK}};
+    const ptrdiff_t in_blocks = (c->in_channels + BLOCK - 1) / BLOCK;
+    const struct tile tile = {.in_channels = c->in_channels,
+                              .kernel = c->kernel,
+                              .x_pixel = c->stride * BLOCK,
+                              .x_row = frame_row,
+                              .x_block = frame_row * c->frame_height,
+                              .y_pixel = BLOCK,
+                              .y_block = c->height * c->width * BLOCK,
+                              .w_block = in_blocks * c->kernel * c->kernel * BLOCK * BLOCK};
     const ptrdiff_t vectors = (c->out_channels + BLOCK - 1) / BLOCK * VECS;
     const struct tile_entry *t = best_tile(vectors, c->width);
     for (ptrdiff_t v = 0; v < vectors; v += t->vectors) {
         for (ptrdiff_t i = 0; i < c->height; i++) {
-            conv_row(t, (real *)y + i * c->width * BLOCK,
+            conv_row(t, c->stride == 1 ? PIXEL_NEXT : PIXEL_SECOND,
+                     (real *)y + i * c->width * BLOCK,
                      (const real *)framed_x + i * c->stride * frame_row, packed, bias, &tile,
                      c->width, v);
         }
     }
 }
 
-/* `count` products of rows of features with matrices, each its own: y, x and packed move on by
- * their strides (reals) from one to the next. */
-static void products(void *y, ptrdiff_t y_stride, const void *x, ptrdiff_t x_stride,
-                     const void *packed, ptrdiff_t packed_stride, const void *bias, int count,
-                     ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out) {
-    const ptrdiff_t in_len = (in + BLOCK - 1) / BLOCK * BLOCK;
-    const ptrdiff_t out_len = (out + BLOCK - 1) / BLOCK * BLOCK;
-    const struct tile tile = {
-        .in_channels = in,
-        .kernel = 1,
-        .stride = {.x_pixel = in_len, .x_block = BLOCK, .y_pixel = out_len, .y_block = BLOCK}};
-    const ptrdiff_t vectors = out_len / LANES;
-    const struct tile_entry *t = best_tile(vectors, rows);
+/* `count` products m = v u, each of `rows` pixels that follow each other in every block of `block`
+ * reals; from one product to the next by the `_point` strides, and `u_block` reals from one output
+ * block of a matrix to the next. */
+void NAME(products)(real *m, ptrdiff_t m_point, const real *v, ptrdiff_t v_point, const real *u,
+                    ptrdiff_t u_point, ptrdiff_t u_block, ptrdiff_t block, int count,
+                    ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out_blocks) {
+    const struct tile tile = {.in_channels = in,
+                              .kernel = 1,
+                              .x_pixel = BLOCK,
+                              .x_block = block,
+                              .y_pixel = BLOCK,
+                              .y_block = block,
+                              .w_block = u_block};
+    const struct tile_entry *t = best_tile(out_blocks * VECS, rows);
     for (int k = 0; k < count; k++) {
-        for (ptrdiff_t v = 0; v < vectors; v += t->vectors) {
-            conv_row(t, (real *)y + k * y_stride, (const real *)x + k * x_stride,
-                     (const real *)packed + k * packed_stride, bias, &tile, rows, v);
+        for (ptrdiff_t w = 0; w < out_blocks * VECS; w += t->vectors) {
+            conv_row(t, PIXEL_NEXT, m + k * m_point, v + k * v_point, u + k * u_point, NULL, &tile,
+                     rows, w);
         }
     }
 }
 
-void NAME(products)(void *y, ptrdiff_t y_stride, const void *x, ptrdiff_t x_stride,
-                    const void *packed, ptrdiff_t packed_stride, int count, ptrdiff_t rows,
-                    ptrdiff_t in, ptrdiff_t out) {
-    products(y, y_stride, x, x_stride, packed, packed_stride, NULL, count, rows, in, out);
-}
-
 void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, ptrdiff_t rows,
                  ptrdiff_t in, ptrdiff_t out) {
-    products(y, 0, x, 0, packed, 0, bias, 1, rows, in, out);
+    const ptrdiff_t in_blocks = (in + BLOCK - 1) / BLOCK, out_blocks = (out + BLOCK - 1) / BLOCK;
+    const struct tile tile = {.in_channels = in,
+                              .kernel = 1,
+                              .x_pixel = in_blocks * BLOCK,
+                              .x_block = BLOCK,
+                              .y_pixel = out_blocks * BLOCK,
+                              .y_block = BLOCK,
+                              .w_block = in_blocks * BLOCK * BLOCK};
+    const struct tile_entry *t = best_tile(out_blocks * VECS, rows);
+    for (ptrdiff_t v = 0; v < out_blocks * VECS; v += t->vectors) {
+        conv_row(t, PIXEL_ANY, y, x, packed, bias, &tile, rows, v);
+    }
 }
 
 /* dw[tap kx of T][channel of I][vector of G] += sum over pixels x dy. */

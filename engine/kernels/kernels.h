@@ -65,13 +65,19 @@ struct kernels {
     void (*conv)(void *y, const void *framed_x, const void *packed, const void *bias,
                  const struct convolution *c);
     /* The same for 3x3 of stride 1 with a quarter of the multiplications and errors a few times
-     * larger; its own packing (winograd_len reals) and scratch (winograd_scratch reals). */
+     * larger: `samples` frames that follow each other to as many outputs. Its own packing
+     * (winograd_len reals); scratch of winograd_scratch reals; winograd_samples: how many of up
+     * to `most` samples are best given at once. */
     ptrdiff_t (*winograd_len)(ptrdiff_t out, ptrdiff_t in);
     void (*winograd_pack)(void *packed, const void *w, ptrdiff_t out, ptrdiff_t in,
                           int transposed);
-    ptrdiff_t (*winograd_scratch)(const struct convolution *c);
+    ptrdiff_t (*winograd_samples)(const struct convolution *c, ptrdiff_t most);
+    ptrdiff_t (*winograd_scratch)(const struct convolution *c, ptrdiff_t samples);
     void (*winograd_conv)(void *y, const void *framed_x, const void *packed, const void *bias,
-                          const struct convolution *c, void *scratch);
+                          const struct convolution *c, ptrdiff_t samples, void *scratch);
+    /* conv_weights by the adjoint of winograd_conv, for `samples` frames of each. */
+    void (*winograd_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
+                             const struct convolution *c, ptrdiff_t samples, void *scratch);
     /* dw (packed order) += framed_x (x) framed_dy, dy in a border of dy_pad; dbias += sum of dy. */
     void (*conv_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
                          const struct convolution *c);

@@ -15,15 +15,18 @@ void NAME(conv_weights)(void *dw, const void *framed_x, const void *framed_dy, i
 void NAME(conv_bias)(void *dbias, const void *framed_dy, int pad, struct extent e);
 void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, ptrdiff_t rows,
                  ptrdiff_t in, ptrdiff_t out);
-/* Inside a variant: `count` dense products without bias, strides between them in reals. */
-void NAME(products)(void *y, ptrdiff_t y_stride, const void *x, ptrdiff_t x_stride,
-                    const void *packed, ptrdiff_t packed_stride, int count, ptrdiff_t rows,
-                    ptrdiff_t in, ptrdiff_t out);
+/* Inside a variant: see conv.c. */
+void NAME(products)(real *m, ptrdiff_t m_point, const real *v, ptrdiff_t v_point, const real *u,
+                    ptrdiff_t u_point, ptrdiff_t u_block, ptrdiff_t block, int count,
+                    ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out_blocks);
 ptrdiff_t NAME(winograd_len)(ptrdiff_t out, ptrdiff_t in);
 void NAME(winograd_pack)(void *packed, const void *w, ptrdiff_t out, ptrdiff_t in, int transposed);
-ptrdiff_t NAME(winograd_scratch)(const struct convolution *c);
+ptrdiff_t NAME(winograd_samples)(const struct convolution *c, ptrdiff_t most);
+ptrdiff_t NAME(winograd_scratch)(const struct convolution *c, ptrdiff_t samples);
 void NAME(winograd_conv)(void *y, const void *framed_x, const void *packed, const void *bias,
-                         const struct convolution *c, void *scratch);
+                         const struct convolution *c, ptrdiff_t samples, void *scratch);
+void NAME(winograd_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
+                            const struct convolution *c, ptrdiff_t samples, void *scratch);
 void NAME(dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
                          ptrdiff_t out);
 void NAME(moments)(double *moments, ptrdiff_t count, const void *x, struct extent e,

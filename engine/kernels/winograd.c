@@ -1,16 +1,25 @@
 /* 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (Lavin & Gray 2016, "Fast algorithms for
  * convolutional neural networks", section 4): tiles of 6x6 inputs and the weights are transformed,
  * multiplied in 36 small matrix products, and transformed back to 4x4 outputs. A quarter of the
- * multiplications of the direct sum, at errors a few times larger (docs/RESULTS.md).
- * NUMERICS.md eq. 54, 55.
+ * multiplications of the direct sum, at errors a few times larger (docs/RESULTS.md). The gradient
+ * by the weights is the adjoint of the same steps. NUMERICS.md eq. 54 to 56.
  *
- * Transformed weights are packed [36][output block][input block][input channel][16]. Tiles are
- * taken in groups of whole tile rows, so that a group's transforms stay in the second-level cache. */
+ * Transformed weights are packed [output block][36][input block][input channel][16], transformed
+ * pixels [36][block][tile][16]. Tiles are taken in groups of whole tile rows, of one sample or
+ * several: enough of them that a weight read from memory serves many, few enough that a group's
+ * transforms stay in the second-level cache. */
 #include "kernels/table.h"
 
 #include <string.h>
 
-enum { IN = 6, OUT = 4, POINTS = IN * IN, GROUP = 16 /* tiles, about */ };
+enum {
+    IN = 6,
+    OUT = 4,
+    POINTS = IN * IN,
+    PANEL = 4,          /* output blocks multiplied together */
+    GROUP = 64,         /* tiles, at most */
+    GROUP_BYTES = 1 << 20 /* of transformed pixels, about */
+};
 
 /* One dimension of B^T d, on six vectors `step` apart. */
 INLINE void input_transform(vec *t, const vec *d, const int step) {
@@ -49,6 +58,29 @@ INLINE void weight_transform(vec *u, const int u_step, const vec *g, const int g
     u[5 * u_step] = g[2 * g_step];
 }
 
+/* One dimension of A y, the adjoint of output_transform: four vectors to six. */
+INLINE void output_adjoint(vec *m, const int m_step, const vec *y, const int y_step) {
+    const vec even = y[0] + y[2 * y_step], odd = y[y_step] + y[3 * y_step];
+    const vec far_even = y[0] + y[2 * y_step] * (real)4;
+    const vec far_odd = y[y_step] * (real)2 + y[3 * y_step] * (real)8;
+    m[0] = y[0];
+    m[m_step] = even + odd;
+    m[2 * m_step] = even - odd;
+    m[3 * m_step] = far_even + far_odd;
+    m[4 * m_step] = far_even - far_odd;
+    m[5 * m_step] = y[3 * y_step];
+}
+
+/* One dimension of G^T u, the adjoint of weight_transform: six vectors to three. */
+INLINE void weight_adjoint(vec *g, const int g_step, const vec *u, const int u_step) {
+    const vec near = (u[u_step] + u[2 * u_step]) * (real)(1.0 / 6);
+    const vec far = u[3 * u_step] + u[4 * u_step];
+    g[0] = u[0] * (real)0.25 - near + far * (real)(1.0 / 24);
+    g[g_step] = (u[2 * u_step] - u[u_step]) * (real)(1.0 / 6) +
+                (u[3 * u_step] - u[4 * u_step]) * (real)(1.0 / 12);
+    g[2 * g_step] = far * (real)(1.0 / 6) - near + u[5 * u_step];
+}
+
 ptrdiff_t NAME(winograd_len)(ptrdiff_t out, ptrdiff_t in) {
     return POINTS * ((out + BLOCK - 1) / BLOCK) * ((in + BLOCK - 1) / BLOCK) * BLOCK * BLOCK;
 }
@@ -59,8 +91,8 @@ void NAME(winograd_pack)(void *packed, const void *w_, ptrdiff_t out, ptrdiff_t 
     const ptrdiff_t to = transposed ? in : out, from = transposed ? out : in;
     const ptrdiff_t to_step = transposed ? 9 : in * 9, from_step = transposed ? in * 9 : 9;
     const ptrdiff_t to_blocks = (to + BLOCK - 1) / BLOCK, from_blocks = (from + BLOCK - 1) / BLOCK;
-    const ptrdiff_t point = to_blocks * from_blocks * BLOCK * BLOCK;
-    memset(packed, 0, (size_t)(POINTS * point) * sizeof(real));
+    const ptrdiff_t point = from_blocks * BLOCK * BLOCK;
+    memset(packed, 0, (size_t)(POINTS * to_blocks * point) * sizeof(real));
     for (ptrdiff_t a0 = 0; a0 < to; a0 += BLOCK) {
         const ptrdiff_t width = to - a0 < BLOCK ? to - a0 : BLOCK;
         for (ptrdiff_t b = 0; b < from; b++) {
@@ -72,7 +104,7 @@ void NAME(winograd_pack)(void *packed, const void *w_, ptrdiff_t out, ptrdiff_t 
                 }
             }
             real *p = (real *)packed +
-                      ((a0 / BLOCK * from_blocks + b / BLOCK) * BLOCK + b % BLOCK) * BLOCK;
+                      (a0 / BLOCK * POINTS * from_blocks * BLOCK + b) * BLOCK;
             for (int v = 0; v < VECS; v++) {
                 vec g[9], half[IN * 3], u[POINTS];
                 for (int k = 0; k < 9; k++) {
@@ -92,22 +124,43 @@ void NAME(winograd_pack)(void *packed, const void *w_, ptrdiff_t out, ptrdiff_t 
     }
 }
 
-struct grid { /* of tiles */
-    ptrdiff_t rows, columns, group; /* group: tile rows taken together */
+/* The tiles of all samples, and how many tile rows are taken together. Strides from point to
+ * point are odd numbers of blocks: powers of two would meet in the same lines of the cache. */
+struct grid {
+    ptrdiff_t rows, columns; /* of tiles, in a sample */
+    ptrdiff_t in_blocks, out_blocks, panel;
+    ptrdiff_t group;  /* tile rows taken together */
+    ptrdiff_t stride; /* tiles of a full group */
 };
 
-static struct grid grid_of(const struct convolution *c) {
-    struct grid g = {.rows = (c->height + OUT - 1) / OUT, .columns = (c->width + OUT - 1) / OUT};
-    g.group = GROUP / g.columns;
-    g.group = g.group < 1 ? 1 : g.group > g.rows ? g.rows : g.group;
+static struct grid grid_of(const struct convolution *c, ptrdiff_t samples) {
+    struct grid g = {.rows = (c->height + OUT - 1) / OUT,
+                     .columns = (c->width + OUT - 1) / OUT,
+                     .in_blocks = (c->in_channels + BLOCK - 1) / BLOCK,
+                     .out_blocks = (c->out_channels + BLOCK - 1) / BLOCK};
+    g.panel = g.out_blocks < PANEL ? g.out_blocks : PANEL;
+    const ptrdiff_t tile_bytes =
+        POINTS * (g.in_blocks + g.panel) * BLOCK * (ptrdiff_t)sizeof(real);
+    const ptrdiff_t fit = GROUP_BYTES / tile_bytes, tiles = fit < GROUP ? fit : GROUP;
+    const ptrdiff_t all = samples * g.rows;
+    g.group = tiles / g.columns;
+    g.group = g.group < 1 ? 1 : g.group > all ? all : g.group;
+    g.group = (all + (all + g.group - 1) / g.group - 1) / ((all + g.group - 1) / g.group);
+    g.stride = g.group * g.columns;
     return g;
 }
+static ptrdiff_t point_stride(ptrdiff_t blocks, const struct grid *g) {
+    return (blocks * g->stride | 1) * BLOCK;
+}
 
-ptrdiff_t NAME(winograd_scratch)(const struct convolution *c) {
-    const struct grid g = grid_of(c);
-    const ptrdiff_t in = (c->in_channels + BLOCK - 1) / BLOCK * BLOCK;
-    const ptrdiff_t out = (c->out_channels + BLOCK - 1) / BLOCK * BLOCK;
-    return POINTS * g.group * g.columns * (in + out);
+ptrdiff_t NAME(winograd_samples)(const struct convolution *c, ptrdiff_t most) {
+    const struct grid g = grid_of(c, most);
+    return g.group < g.rows ? 1 : g.group / g.rows;
+}
+
+ptrdiff_t NAME(winograd_scratch)(const struct convolution *c, ptrdiff_t samples) {
+    const struct grid g = grid_of(c, samples);
+    return POINTS * (point_stride(g.in_blocks, &g) + point_stride(g.panel, &g) + BLOCK * BLOCK);
 }
 
 /* Transforms one tile of one input block; x: its first pixel in the frame, of which `rows` x
@@ -186,36 +239,213 @@ static void scatter_tile(real *y, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t colum
     }
 }
 
-void NAME(winograd_conv)(void *y_, const void *framed_x, const void *packed, const void *bias,
-                         const struct convolution *c, void *scratch) {
-    const struct grid g = grid_of(c);
-    const ptrdiff_t in_blocks = (c->in_channels + BLOCK - 1) / BLOCK;
-    const ptrdiff_t out_blocks = (c->out_channels + BLOCK - 1) / BLOCK;
+/* Where tile `t` of a group lies: sample and first pixel. */
+struct place {
+    ptrdiff_t sample, i, j;
+};
+INLINE struct place place_of(const struct grid *g, ptrdiff_t row, ptrdiff_t column) {
+    return (struct place){row / g->rows, row % g->rows * OUT, column * OUT};
+}
+
+/* B^T d B of the tile rows first..last-1 of all frames. */
+static void gather(real *v, const real *frames, const struct convolution *c, const struct grid *g,
+                   ptrdiff_t first, ptrdiff_t last) {
     const ptrdiff_t row = c->frame_width * BLOCK, area = c->frame_height * row;
-    const ptrdiff_t y_row = c->width * BLOCK, y_area = c->height * y_row;
-    const ptrdiff_t weights = in_blocks * out_blocks * BLOCK * BLOCK;
-    for (ptrdiff_t r0 = 0; r0 < g.rows; r0 += g.group) {
-        const ptrdiff_t rows = g.rows - r0 < g.group ? g.rows - r0 : g.group;
-        const ptrdiff_t tiles = rows * g.columns;
-        const ptrdiff_t in_point = tiles * in_blocks * BLOCK;
-        const ptrdiff_t out_point = tiles * out_blocks * BLOCK;
-        real *const v = scratch, *const m = v + POINTS * in_point;
-        for (ptrdiff_t t = 0; t < tiles; t++) {
-            const ptrdiff_t i = (r0 + t / g.columns) * OUT, j = t % g.columns * OUT;
-            for (ptrdiff_t b = 0; b < in_blocks; b++) {
-                gather_tile(v + (t * in_blocks + b) * BLOCK, in_point,
-                            (const real *)framed_x + b * area + i * row + j * BLOCK, row,
-                            c->frame_height - i, c->frame_width - j);
+    const ptrdiff_t point = point_stride(g->in_blocks, g);
+    for (ptrdiff_t b = 0; b < g->in_blocks; b++) {
+        real *to = v + b * g->stride * BLOCK;
+        for (ptrdiff_t r = first; r < last; r++) {
+            for (ptrdiff_t k = 0; k < g->columns; k++, to += BLOCK) {
+                const struct place p = place_of(g, r, k);
+                gather_tile(to, point,
+                            frames + (p.sample * g->in_blocks + b) * area + p.i * row +
+                                p.j * BLOCK,
+                            row, c->frame_height - p.i, c->frame_width - p.j);
             }
         }
-        NAME(products)(m, out_point, v, in_point, packed, weights, POINTS, tiles, c->in_channels,
-                       c->out_channels);
-        for (ptrdiff_t t = 0; t < tiles; t++) {
-            const ptrdiff_t i = (r0 + t / g.columns) * OUT, j = t % g.columns * OUT;
-            for (ptrdiff_t b = 0; b < out_blocks; b++) {
-                scatter_tile((real *)y_ + b * y_area + i * y_row + j * BLOCK, y_row, c->height - i,
-                             c->width - j, m + (t * out_blocks + b) * BLOCK, out_point,
-                             bias ? (const real *)bias + b * BLOCK : NULL);
+    }
+}
+
+/* A^T m A of the tile rows first..last-1, for `blocks` output blocks from b0 on. */
+static void scatter(real *y, const real *m, const real *bias, const struct convolution *c,
+                    const struct grid *g, ptrdiff_t first, ptrdiff_t last, ptrdiff_t b0,
+                    ptrdiff_t blocks) {
+    const ptrdiff_t row = c->width * BLOCK, area = c->height * row;
+    const ptrdiff_t point = point_stride(g->panel, g);
+    for (ptrdiff_t b = 0; b < blocks; b++) {
+        const real *from = m + b * g->stride * BLOCK;
+        for (ptrdiff_t r = first; r < last; r++) {
+            for (ptrdiff_t k = 0; k < g->columns; k++, from += BLOCK) {
+                const struct place p = place_of(g, r, k);
+                scatter_tile(y + (p.sample * g->out_blocks + b0 + b) * area + p.i * row +
+                                 p.j * BLOCK,
+                             row, c->height - p.i, c->width - p.j, from, point,
+                             bias ? bias + (b0 + b) * BLOCK : NULL);
+            }
+        }
+    }
+}
+
+void NAME(winograd_conv)(void *y, const void *framed_x, const void *packed, const void *bias,
+                         const struct convolution *c, ptrdiff_t samples, void *scratch) {
+    const struct grid g = grid_of(c, samples);
+    const ptrdiff_t in_point = point_stride(g.in_blocks, &g), out_point = point_stride(g.panel, &g);
+    const ptrdiff_t u_point = g.in_blocks * BLOCK * BLOCK;
+    real *const v = scratch, *const m = v + POINTS * in_point;
+    for (ptrdiff_t first = 0; first < samples * g.rows; first += g.group) {
+        const ptrdiff_t end = first + g.group, all = samples * g.rows, last = end < all ? end : all;
+        gather(v, framed_x, c, &g, first, last);
+        for (ptrdiff_t b = 0; b < g.out_blocks; b += g.panel) {
+            const ptrdiff_t left = g.out_blocks - b, blocks = left < g.panel ? left : g.panel;
+            NAME(products)(m, out_point, v, in_point,
+                           (const real *)packed + b * POINTS * u_point, u_point, POINTS * u_point,
+                           g.stride * BLOCK, POINTS, (last - first) * g.columns, c->in_channels,
+                           blocks);
+            scatter(y, m, bias, c, &g, first, last, b, blocks);
+        }
+    }
+}
+
+/* ---- the gradient by the weights ---- */
+
+/* A dy A^T of one tile of one output block; dy: its first pixel, of which `rows` x `columns`
+ * pixels are left. */
+INLINE void adjoint_tile(real *restrict m, ptrdiff_t point, const real *restrict dy, ptrdiff_t row,
+                         ptrdiff_t rows, ptrdiff_t columns) {
+    for (int v = 0; v < VECS; v++) {
+        vec d[OUT * OUT], t[OUT * IN], out[IN];
+#pragma GCC unroll 4
+        for (int i = 0; i < OUT; i++) {
+#pragma GCC unroll 4
+            for (int j = 0; j < OUT; j++) {
+                d[i * OUT + j] = (vec){0};
+                if (i < rows && j < columns) {
+                    d[i * OUT + j] = load(dy + i * row + j * BLOCK + v * LANES);
+                }
+            }
+            output_adjoint(t + i * IN, 1, d + i * OUT, 1);
+        }
+#pragma GCC unroll 6
+        for (int j = 0; j < IN; j++) {
+            output_adjoint(out, 1, t + j, IN);
+#pragma GCC unroll 6
+            for (int i = 0; i < IN; i++) {
+                store(m + (i * IN + j) * point + v * LANES, out[i]);
+            }
+        }
+    }
+}
+
+static void adjoint(real *m, const real *frames, int pad, const struct convolution *c,
+                    const struct grid *g, ptrdiff_t first, ptrdiff_t last, ptrdiff_t b0,
+                    ptrdiff_t blocks) {
+    const ptrdiff_t row = (c->width + 2 * pad) * BLOCK, area = (c->height + 2 * pad) * row;
+    const ptrdiff_t point = point_stride(g->panel, g);
+    for (ptrdiff_t b = 0; b < blocks; b++) {
+        real *to = m + b * g->stride * BLOCK;
+        for (ptrdiff_t r = first; r < last; r++) {
+            for (ptrdiff_t k = 0; k < g->columns; k++, to += BLOCK) {
+                const struct place p = place_of(g, r, k);
+                const real *from = frames + (p.sample * g->out_blocks + b0 + b) * area +
+                                   (p.i + pad) * row + (p.j + pad) * BLOCK;
+                const ptrdiff_t rows = c->height - p.i, columns = c->width - p.j;
+                if (rows >= OUT && columns >= OUT) {
+                    adjoint_tile(to, point, from, row, OUT, OUT);
+                } else {
+                    adjoint_tile(to, point, from, row, rows, columns);
+                }
+            }
+        }
+    }
+}
+
+/* du[channel of I][vector of G] = sum over tiles v m. */
+INLINE void outer_tile(real *du, const real *v, const real *m, ptrdiff_t tiles, const int I,
+                       const int G) {
+    vec acc[16][2]; /* [I][G] of it */
+#pragma GCC unroll 32
+    for (int k = 0; k < I * G; k++) {
+        acc[k / G][k % G] = (vec){0};
+    }
+    for (ptrdiff_t t = 0; t < tiles; t++, v += BLOCK, m += BLOCK) {
+        vec d[2];
+#pragma GCC unroll 2
+        for (int g = 0; g < G; g++) {
+            d[g] = load(m + g * LANES);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < I; i++) {
+            const vec value = splat(v[i]);
+#pragma GCC unroll 2
+            for (int g = 0; g < G; g++) {
+                acc[i][g] += value * d[g];
+            }
+        }
+    }
+#pragma GCC unroll 32
+    for (int k = 0; k < I * G; k++) {
+        store(du + k / G * BLOCK + k % G * LANES, acc[k / G][k % G]);
+    }
+}
+
+enum { OUTER_G = VECS == 1 ? 1 : 2, OUTER_I = REGISTERS == 32 ? 16 / OUTER_G : 4 };
+
+/* dw (packed order of one pair of blocks) += G^T du G, du [36][input channel][16]. */
+static void add_weights(real *dw, const real *du, ptrdiff_t channels) {
+    for (ptrdiff_t i = 0; i < channels; i++) {
+        for (int l = 0; l < VECS; l++) {
+            const ptrdiff_t at = i * BLOCK + l * LANES;
+            vec u[IN], half[3 * IN], g[3];
+#pragma GCC unroll 6
+            for (int k = 0; k < IN; k++) {
+#pragma GCC unroll 6
+                for (int j = 0; j < IN; j++) {
+                    u[j] = load(du + (k * IN + j) * BLOCK * BLOCK + at);
+                }
+                weight_adjoint(half + k * 3, 1, u, 1);
+            }
+#pragma GCC unroll 3
+            for (int j = 0; j < 3; j++) {
+                weight_adjoint(g, 1, half + j, 3);
+#pragma GCC unroll 3
+                for (int k = 0; k < 3; k++) {
+                    real *out = dw + (k * 3 + j) * BLOCK * BLOCK + at;
+                    store(out, load(out) + g[k]);
+                }
+            }
+        }
+    }
+}
+
+void NAME(winograd_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
+                            const struct convolution *c, ptrdiff_t samples, void *scratch) {
+    const struct grid g = grid_of(c, samples);
+    const ptrdiff_t in_point = point_stride(g.in_blocks, &g), out_point = point_stride(g.panel, &g);
+    real *const v = scratch, *const m = v + POINTS * in_point, *const du = m + POINTS * out_point;
+    for (ptrdiff_t first = 0; first < samples * g.rows; first += g.group) {
+        const ptrdiff_t end = first + g.group, all = samples * g.rows, last = end < all ? end : all;
+        gather(v, framed_x, c, &g, first, last);
+        for (ptrdiff_t b = 0; b < g.out_blocks; b++) {
+            if (b % g.panel == 0) {
+                const ptrdiff_t left = g.out_blocks - b;
+                adjoint(m, framed_dy, dy_pad, c, &g, first, last, b,
+                        left < g.panel ? left : g.panel);
+            }
+            for (ptrdiff_t ib = 0; ib < g.in_blocks; ib++) {
+                const ptrdiff_t left = c->in_channels - ib * BLOCK;
+                for (int k = 0; k < POINTS; k++) {
+                    const real *vk = v + k * in_point + ib * g.stride * BLOCK;
+                    const real *mk = m + k * out_point + b % g.panel * g.stride * BLOCK;
+                    for (int i = 0; i < BLOCK; i += OUTER_I) {
+                        for (int l = 0; l < VECS; l += OUTER_G) {
+                            outer_tile(du + (k * BLOCK + i) * BLOCK + l * LANES, vk + i,
+                                       mk + l * LANES, (last - first) * g.columns, OUTER_I,
+                                       OUTER_G);
+                        }
+                    }
+                }
+                add_weights((real *)dw + (b * g.in_blocks + ib) * 9 * BLOCK * BLOCK, du,
+                            left < BLOCK ? left : BLOCK);
             }
         }
     }

@@ -23,6 +23,23 @@ static const struct norm *norm_of(const struct backward *b, struct lazy lazy) {
     return lazy.norm >= 0 ? &b->chain->norms[lazy.norm] : NULL;
 }
 
+/* dw += the gradient of `samples` samples, frames of x and dy following each other. */
+static void weights_samples(const struct pass *pass, const struct weights *w,
+                            const struct convolution *c, ptrdiff_t samples, void *dw,
+                            const void *frames_x, const void *frames_dy, int worker) {
+    const int pad = c->kernel / 2;
+    if (w->winograd_weights) {
+        pass->k->winograd_weights(dw, frames_x, frames_dy, pad, c, samples, pass->scratch[worker]);
+        return;
+    }
+    const ptrdiff_t dy_len = (c->out_channels + BLOCK - 1) / BLOCK * (c->height + 2 * pad) *
+                             (c->width + 2 * pad) * BLOCK;
+    for (ptrdiff_t i = 0; i < samples; i++) {
+        pass->k->conv_weights(dw, at_const(pass, frames_x, i * frame_len(c)),
+                              at_const(pass, frames_dy, i * dy_len), pad, c);
+    }
+}
+
 static void conv_chunk(void *context, int chunk, int worker) {
     const struct backward *b = context;
     struct pass *pass = b->pass;
@@ -44,28 +61,37 @@ static void conv_chunk(void *context, int chunk, int worker) {
     chunk_range(pass, chunk, &first, &last);
     k->set(dw, 0.0, w->gradient_len);
     k->set(dbias, 0.0, w->bias_len);
-    for (ptrdiff_t i = first; i < last; i++) {
+    const ptrdiff_t dilated_len = frame_len(&back), dy_len = out.blocks * (c->height + 2 * pad) * (c->width + 2 * pad) * BLOCK;
+    const ptrdiff_t together = conv_together(pass, op, from->extent);
+    for (ptrdiff_t i = first, n; i < last; i += n) {
+        n = last - i < together ? last - i : together;
         const void *x = at(pass, b->frame->buffer[op->in.buffer], i * from->len);
         const void *g = at(pass, b->g, i * out_len), *raw = at_const(pass, b->raw, i * out_len);
-        k->slope(framed_dy, pad, 1, c->height, c->width, g, raw, out, &b->out, 1.0);
-        if (b->bias) {
-            k->conv_bias(dbias, framed_dy, pad, out);
+        for (ptrdiff_t s = 0; s < n; s++) {
+            void *dy = at(pass, framed_dy, s * dy_len);
+            k->slope(dy, pad, 1, c->height, c->width, at_const(pass, g, s * out_len),
+                     at_const(pass, raw, s * out_len), out, &b->out, 1.0);
+            if (b->bias) {
+                k->conv_bias(dbias, dy, pad, out);
+            }
+            k->value(at(pass, framed_x, s * frame_len(c)), pad, at_const(pass, x, s * from->len),
+                     from->extent, &b->in);
         }
-        k->value(framed_x, pad, x, from->extent, &b->in);
-        k->conv_weights(dw, framed_x, framed_dy, pad, c);
+        weights_samples(pass, w, c, n, dw, framed_x, framed_dy, worker);
         if (!b->dx) {
             continue;
         }
-        void *dx = at(pass, b->dx, i * from->len);
-        if (c->stride == 1) {
-            conv_sample(pass, w, true, &back, dx, framed_dy, b->packed, NULL, worker);
-        } else {
-            k->slope(pass->dilated[worker], pad, c->stride, from->extent.height,
-                     from->extent.width, g, raw, out, &b->out, 1.0);
-            conv_sample(pass, w, true, &back, dx, pass->dilated[worker], b->packed, NULL, worker);
+        void *dx = at(pass, b->dx, i * from->len), *dilated = pass->dilated[worker];
+        for (ptrdiff_t s = 0; s < n && c->stride > 1; s++) {
+            k->slope(at(pass, dilated, s * dilated_len), pad, c->stride, from->extent.height,
+                     from->extent.width, at_const(pass, g, s * out_len),
+                     at_const(pass, raw, s * out_len), out, &b->out, 1.0);
         }
-        if (norm) {
-            k->grad_moments(partial, dx, x, from->extent, &b->in);
+        conv_samples(pass, w, true, &back, n, dx, c->stride > 1 ? dilated : framed_dy, b->packed,
+                     NULL, worker);
+        for (ptrdiff_t s = 0; s < n && norm; s++) {
+            k->grad_moments(partial, at(pass, dx, s * from->len),
+                            at_const(pass, x, s * from->len), from->extent, &b->in);
         }
     }
 }

@@ -69,6 +69,7 @@ static struct weights declare_weights(struct net *net, const struct layer *layer
     const bool fast = kernel == 3 && !layer->direct && in >= fewest && out >= fewest;
     w.winograd_forward = fast && layer->stride == 1;
     w.winograd_backward = fast; /* a convolution of stride 1 over the dilated gradient */
+    w.winograd_weights = w.winograd_forward && in >= BLOCK && out >= BLOCK;
     w.gradient_len = len;
     w.forward_len = w.winograd_forward ? net->kernels->winograd_len(out, in) : len;
     w.backward_len = w.winograd_backward ? net->kernels->winograd_len(in, out) : len;

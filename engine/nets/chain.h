@@ -35,7 +35,7 @@ struct weights { /* of a convolution or dense layer, packed cell by cell (weight
     int weight, bias; /* parameters; bias -1: none */
     int cells, kernel;
     ptrdiff_t in, out;
-    bool winograd_forward, winograd_backward; /* algorithm; the weight gradient is direct */
+    bool winograd_forward, winograd_backward, winograd_weights; /* algorithms */
     ptrdiff_t forward, backward, padded_bias; /* offsets of cell 0 in plan->packed, reals */
     ptrdiff_t forward_len, backward_len, bias_len; /* of a cell, reals */
     ptrdiff_t gradient_len; /* of a packed weight gradient, reals */

@@ -46,13 +46,29 @@ struct convolution convolution_back(const struct convolution *c, struct extent i
                                 .stride = 1};
 }
 
-void conv_sample(const struct pass *pass, const struct weights *w, bool back,
-                 const struct convolution *c, void *y, const void *framed_x, const void *packed,
-                 const void *bias, int worker) {
+ptrdiff_t conv_together(const struct pass *pass, const struct op *op, struct extent in) {
+    const struct convolution *c = &op->geometry, back = convolution_back(c, in);
+    ptrdiff_t together = op->weights.winograd_backward ? pass->chunk : 1;
+    if (op->weights.winograd_forward) {
+        together = pass->k->winograd_samples(c, together);
+    }
+    if (op->weights.winograd_backward) {
+        together = pass->k->winograd_samples(&back, together);
+    }
+    return together;
+}
+
+void conv_samples(const struct pass *pass, const struct weights *w, bool back,
+                  const struct convolution *c, ptrdiff_t samples, void *y, const void *frames,
+                  const void *packed, const void *bias, int worker) {
     if (back ? w->winograd_backward : w->winograd_forward) {
-        pass->k->winograd_conv(y, framed_x, packed, bias, c, pass->scratch[worker]);
-    } else {
-        pass->k->conv(y, framed_x, packed, bias, c);
+        pass->k->winograd_conv(y, frames, packed, bias, c, samples, pass->scratch[worker]);
+        return;
+    }
+    const ptrdiff_t y_len = (c->out_channels + BLOCK - 1) / BLOCK * c->height * c->width * BLOCK;
+    for (ptrdiff_t i = 0; i < samples; i++) {
+        pass->k->conv(at(pass, y, i * y_len), at_const(pass, frames, i * frame_len(c)), packed,
+                      bias, c);
     }
 }
 
@@ -73,16 +89,20 @@ static void conv_chunk(void *context, int chunk, int worker) {
     const bool direct = pad == 0 && op->in.norm < 0 && op->in.act == ACT_NONE;
     ptrdiff_t first, last;
     chunk_range(pass, chunk, &first, &last);
-    for (ptrdiff_t i = first; i < last; i++) {
+    const ptrdiff_t together = conv_together(pass, op, from->extent);
+    for (ptrdiff_t i = first, n; i < last; i += n) {
+        n = last - i < together ? last - i : together;
         const void *x = at(pass, f->frame->buffer[op->in.buffer], i * from->len);
         void *y = at(pass, f->y, i * out_len);
-        if (!direct) {
-            k->value(pass->framed_x[worker], pad, x, from->extent, &f->in);
+        for (ptrdiff_t s = 0; s < n && !direct; s++) {
+            k->value(at(pass, pass->framed_x[worker], s * frame_len(c)), pad,
+                     at_const(pass, x, s * from->len), from->extent, &f->in);
         }
-        conv_sample(pass, &op->weights, false, c, y, direct ? x : pass->framed_x[worker], f->packed,
-                    f->bias, worker);
-        if (norm) {
-            k->moments(partial, (i - first) * out.height * out.width, y, out, norm->of.act);
+        conv_samples(pass, &op->weights, false, c, n, y, direct ? x : pass->framed_x[worker],
+                     f->packed, f->bias, worker);
+        for (ptrdiff_t s = 0; s < n && norm; s++) {
+            k->moments(partial, (i + s - first) * out.height * out.width,
+                       at(pass, y, s * out_len), out, norm->of.act);
         }
     }
 }

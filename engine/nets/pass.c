@@ -221,19 +221,20 @@ static void chain_needs(const struct pass *pass, const struct chain *chain, stru
             const struct extent from = chain->buffers[op->in.buffer].extent;
             const int border = c->kernel / 2 * 2;
             const ptrdiff_t out_blocks = (c->out_channels + BLOCK - 1) / BLOCK;
-            raise_to(&needs->frame_x, from.blocks * c->frame_height * c->frame_width * BLOCK);
+            const ptrdiff_t together = conv_together(pass, op, from);
+            const struct convolution back = convolution_back(c, from);
+            raise_to(&needs->frame_x, together * frame_len(c));
             raise_to(&needs->frame_dy,
-                     out_blocks * (c->height + border) * (c->width + border) * BLOCK);
-            raise_to(&needs->dilated,
-                     out_blocks * (from.height + border) * (from.width + border) * BLOCK);
-        }
-        if (op->weights.winograd_forward) {
-            raise_to(&needs->scratch, pass->k->winograd_scratch(&op->geometry));
-        }
-        if (op->weights.winograd_backward) {
-            const struct convolution back =
-                convolution_back(&op->geometry, chain->buffers[op->in.buffer].extent);
-            raise_to(&needs->scratch, pass->k->winograd_scratch(&back));
+                     together * out_blocks * (c->height + border) * (c->width + border) * BLOCK);
+            if (c->stride > 1) {
+                raise_to(&needs->dilated, together * frame_len(&back));
+            }
+            if (op->weights.winograd_forward) {
+                raise_to(&needs->scratch, pass->k->winograd_scratch(c, together));
+            }
+            if (op->weights.winograd_backward) {
+                raise_to(&needs->scratch, pass->k->winograd_scratch(&back, together));
+            }
         }
         if (op->body) {
             chain_needs(pass, op->body, needs);

@@ -106,10 +106,19 @@ void pass_parallel(struct pass *pass, double work, pool_function *function, void
  * its output; `in` is the extent of the input. */
 struct convolution convolution_back(const struct convolution *c, struct extent in);
 
-/* One sample through a convolution with its packed weights, by the planned algorithm. */
-void conv_sample(const struct pass *pass, const struct weights *w, bool back,
-                 const struct convolution *c, void *y, const void *framed_x, const void *packed,
-                 const void *bias, int worker);
+/* How many samples of a chunk an operation's convolutions take at once; `in`: of its input. */
+ptrdiff_t conv_together(const struct pass *pass, const struct op *op, struct extent in);
+
+/* Reals of one frame a convolution reads. */
+static inline ptrdiff_t frame_len(const struct convolution *c) {
+    return (c->in_channels + BLOCK - 1) / BLOCK * c->frame_height * c->frame_width * BLOCK;
+}
+
+/* Frames that follow each other through a convolution with its packed weights, by the planned
+ * algorithm. */
+void conv_samples(const struct pass *pass, const struct weights *w, bool back,
+                  const struct convolution *c, ptrdiff_t samples, void *y, const void *frames,
+                  const void *packed, const void *bias, int worker);
 
 /* Packed weights of a cell. */
 const void *packed_forward(const struct pass *pass, const struct weights *w, int cell);
