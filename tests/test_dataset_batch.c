@@ -61,7 +61,8 @@ static void naive(const uint8_t *image, int crop, int down, int right, bool mirr
 static double distance(const float *a, const float *b) {
     double most = 0;
     for (int i = 0; i < PIXELS; i++) {
-        most = fmax(most, fabs((double)a[i] - (double)b[i]));
+        double here = fabs((double)a[i] - (double)b[i]);
+        most = here > most ? here : most;
     }
     return most;
 }
