@@ -138,7 +138,8 @@ static inline void check(struct probe *p) {
     probe_end(p);
 }
 
-static inline void read_out(const struct kernels *k, double *out, const void *reals, ptrdiff_t len) {
+static inline void read_out(const struct kernels *k, double *out, const void *reals,
+                            ptrdiff_t len) {
     k->to_doubles(out, reals, len);
 }
 

@@ -1,4 +1,5 @@
-/* The kernels that sum over windows or features: what is not finite reaches the sums that read it. */
+/* The kernels that sum over windows or features: what is not finite reaches the sums that read
+ * it. */
 #include "finite.h"
 
 struct weight {

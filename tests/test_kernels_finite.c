@@ -191,8 +191,9 @@ Test(kernels_finite, grad_moments_pass_it_to_the_sums_of_its_channel) {
 
 static void combine_run(const struct kernels *k, const struct probe *p, void *const *in,
                         double *out) {
+    const struct transform t = transform_of(p, in);
     const struct term terms[] = {{.x = in[SECOND], .factor = 0.3},
-                                 {.x = in[FIRST], .transform = transform_of(p, in), .factor = -1.1}};
+                                 {.x = in[FIRST], .transform = t, .factor = -1.1}};
     void *y = unset_reals(k, p->out_len);
     k->combine(y, p->e, 2, terms);
     read_out(k, out, y, p->out_len);
