@@ -564,7 +564,10 @@ Test(net, a_pass_that_cannot_be_is_refused_in_one_sentence) {
     limit_memory();
     long_way.steps = NET_STEPS_MAX;
     cr_expect_null(pass_create(
-        net, &(struct pass_options){.batch = 1000000, .training = true, .how = long_way}, &error));
+        net,
+        &(struct pass_options){
+            .batch = 1000000, .training = true, .gradients = true, .how = long_way},
+        &error));
     expect_sentence(&error, "pass of many steps", "memory|1000000|fewer steps");
     net_free(net);
     expect_no_leak();

@@ -82,7 +82,7 @@ static void conv_chunk(void *context, int chunk, int worker) {
     const struct extent out = {(c->out_channels + BLOCK - 1) / BLOCK, c->height, c->width};
     const ptrdiff_t out_len = out.blocks * out.height * out.width * BLOCK;
     const int pad = c->kernel / 2;
-    const struct norm *norm = op->moments >= 0 && pass->options.training
+    const struct norm *norm = op->moments >= 0 && pass_gathers(pass)
                                   ? &f->chain->norms[op->moments]
                                   : NULL;
     double *partial = norm ? clear_partial(pass, chunk, norm->padded) : NULL;
@@ -211,6 +211,9 @@ void chain_forward(struct pass *pass, const struct chain *chain, struct frame *f
     for (int i = 0; i < chain->op_count; i++) {
         const struct op *op = &chain->ops[i];
         const struct buffer *to = op->out >= 0 ? &chain->buffers[op->out] : NULL;
+        if (pass->again == AGAIN_INNER && op->out == chain->out.buffer) {
+            continue;
+        }
         struct forward f = {.pass = pass,
                             .chain = chain,
                             .op = op,
@@ -225,7 +228,7 @@ void chain_forward(struct pass *pass, const struct chain *chain, struct frame *f
             pass_parallel(pass, op_work(&f), op->kind == OP_CONV ? conv_chunk : dense_chunk, &f);
             break;
         case OP_MOMENTS:
-            if (pass->options.training) {
+            if (pass_gathers(pass)) {
                 pass_parallel(pass, op_work(&f), sample_chunk, &f);
             }
             break;
@@ -242,7 +245,7 @@ void chain_forward(struct pass *pass, const struct chain *chain, struct frame *f
                         frame->buffer[op->out]);
             break;
         }
-        if (op->moments >= 0) {
+        if (op->moments >= 0 && pass->again == AGAIN_NOT) {
             const struct extent e = to ? to->extent : chain->buffers[op->in.buffer].extent;
             norm_forward(pass, &chain->norms[op->moments], &frame->norms[op->moments], frame->cell,
                          e.height * e.width);

@@ -86,12 +86,25 @@ int net_describe(const struct net *net, char *text, size_t size);
  * it is created. A training pass keeps what the backward pass needs and uses batch statistics;
  * otherwise stored statistics are used and every sample is independent of the others. */
 struct pass;
+
+/* What a pass with gradients keeps of its ODE blocks; what it does not keep is computed again in
+ * pass_backward, to the same bits. NUMERICS.md, "Discrete adjoint". */
+enum memory {
+    MEMORY_AUTO,   /* the first of the following that fits into `room` */
+    MEMORY_FULL,   /* everything */
+    MEMORY_STAGES, /* states at the starts of steps and the slopes of stages */
+    MEMORY_STEPS,  /* states at the starts of steps */
+};
+extern const char *const memory_names[]; /* "auto", "full", "stages", "steps", NULL */
+
 struct pass_options {
     ptrdiff_t batch;
-    bool training;                /* batch statistics, and updates of the running ones */
-    bool gradients;               /* keep what pass_backward needs */
+    bool training;           /* batch statistics, and updates of the running ones */
+    bool gradients;          /* keep what pass_backward needs */
     struct manifestation how;
-    struct pool *pool;            /* NULL: serial */
+    enum memory memory;
+    size_t room;       /* bytes MEMORY_AUTO takes before it keeps less; 0: half of what is installed */
+    struct pool *pool; /* NULL: serial */
 };
 struct pass *pass_create(struct net *net, const struct pass_options *options, struct error *error);
 void pass_free(struct pass *pass);
@@ -102,17 +115,18 @@ void pass_free(struct pass *pass);
 const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count);
 
 /* ADDS the gradient of the loss to net->grads, given its gradient by the outputs (count, outputs)
- * of the last pass_forward. */
+ * of the last pass_forward. Once for each pass_forward: it works in the memory of what it undoes. */
 void pass_backward(struct pass *pass, const void *doutputs);
 
 /* Evaluations of the vector field per sample (sum over ODE blocks) of one forward pass. */
 ptrdiff_t pass_evaluations(const struct pass *pass);
 
-/* The state behind ODE block `block` (0-based) of the last forward pass, plain (count, C, H, W),
- * into reals the caller owns. For convergence studies. */
+/* The state behind ODE block `block` (0-based) of the last forward pass, which no pass_backward
+ * followed, plain (count, C, H, W), into reals the caller owns. For convergence studies. */
 ptrdiff_t pass_state_len(const struct pass *pass, int block); /* C*H*W */
 void pass_state(const struct pass *pass, int block, void *state);
 
-size_t pass_bytes(const struct pass *pass); /* memory it holds */
+size_t pass_bytes(const struct pass *pass);        /* memory it holds */
+enum memory pass_memory(const struct pass *pass); /* what it keeps; never MEMORY_AUTO */
 
 #endif

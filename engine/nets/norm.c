@@ -103,11 +103,11 @@ void norm_backward(struct pass *pass, const struct norm *norm, struct norm_state
 }
 
 /* One EMA step per visit, as separate norms in PyTorch do. NUMERICS.md eq. 24. */
-static void move_by_visit(const struct norm *norm, int index, struct frame *const *frames,
+static void move_by_visit(const struct norm *norm, int index, const struct visit *visits,
                           int count, int cell, double *mean, double *var) {
-    for (int f = 0; f < count; f++) {
-        const struct norm_state *state = &frames[f]->norms[index];
-        for (ptrdiff_t c = 0; frames[f]->cell == cell && c < norm->channels; c++) {
+    for (int v = 0; v < count; v++) {
+        const struct norm_state *state = &visits[v].norms[index];
+        for (ptrdiff_t c = 0; visits[v].cell == cell && c < norm->channels; c++) {
             mean[c] += norm->layer->momentum * (state->batch_mean[c] - mean[c]);
             var[c] += norm->layer->momentum * (state->batch_var[c] - var[c]);
         }
@@ -116,27 +116,27 @@ static void move_by_visit(const struct norm *norm, int index, struct frame *cons
 
 /* One step per batch: each visit proposes an EMA step, the proposals are projected onto the basis;
  * for cells that is their mean, of means and of log-variances. NUMERICS.md eq. 26. */
-static void move_stateful(const struct norm *norm, int index, struct frame *const *frames,
+static void move_stateful(const struct norm *norm, int index, const struct visit *visits,
                           int count, int cell, double *mean, double *var) {
     for (ptrdiff_t c = 0; c < norm->channels; c++) {
         double sum = 0.0, log_sum = 0.0;
-        int visits = 0;
-        for (int f = 0; f < count; f++) {
-            if (frames[f]->cell == cell) {
-                const struct norm_state *state = &frames[f]->norms[index];
+        int seen = 0;
+        for (int v = 0; v < count; v++) {
+            if (visits[v].cell == cell) {
+                const struct norm_state *state = &visits[v].norms[index];
                 sum += mean[c] + norm->layer->momentum * (state->batch_mean[c] - mean[c]);
                 log_sum += log(var[c] + norm->layer->momentum * (state->batch_var[c] - var[c]));
-                visits++;
+                seen++;
             }
         }
-        if (visits) {
-            mean[c] = sum / visits;
-            var[c] = exp(log_sum / visits);
+        if (seen) {
+            mean[c] = sum / seen;
+            var[c] = exp(log_sum / seen);
         }
     }
 }
 
-void norm_move(struct pass *pass, const struct norm *norm, int index, struct frame *const *frames,
+void norm_move(struct pass *pass, const struct norm *norm, int index, const struct visit *visits,
                int count) {
     const struct kernels *k = pass->k;
     const ptrdiff_t n = norm->channels;
@@ -145,7 +145,7 @@ void norm_move(struct pass *pass, const struct norm *norm, int index, struct fra
         k->to_doubles(mean, cell_value(pass, norm->mean, cell, n), n);
         k->to_doubles(var, cell_value(pass, norm->var, cell, n), n);
         const bool visit = norm->layer->update == NORM_VISIT;
-        (visit ? move_by_visit : move_stateful)(norm, index, frames, count, cell, mean, var);
+        (visit ? move_by_visit : move_stateful)(norm, index, visits, count, cell, mean, var);
         k->from_doubles(cell_value(pass, norm->mean, cell, n), mean, n);
         k->from_doubles(cell_value(pass, norm->var, cell, n), var, n);
     }

@@ -33,49 +33,121 @@ static int stage_cell(const struct op *op, const struct run *run, int step, int 
     return s.node[0];
 }
 
+bool ode_moves(const struct tableau *scheme, int stage) {
+    bool moves = false;
+    for (int j = 0; j < stage; j++) {
+        moves |= scheme->a[stage][j].p != 0;
+    }
+    return moves;
+}
+
+struct reach ode_reach(const struct op *op, const struct tableau *scheme) {
+    const struct lazy out = op->body->out;
+    const bool read = out.norm >= 0 || out.act != ACT_NONE || op->skip >= 0;
+    struct reach reach = {.last = -1};
+    for (int i = scheme->stages - 1; i >= 0; i--) {
+        for (int j = i + 1; j < scheme->stages; j++) {
+            reach.input[i] |= reach.stage[j] && scheme->a[j][i].p != 0;
+        }
+        reach.stage[i] = scheme->b[i].p != 0 || reach.input[i];
+        reach.slope[i] = reach.stage[i] && read;
+        reach.last = reach.stage[i] && reach.last < 0 ? i : reach.last;
+    }
+    return reach;
+}
+
+/* One step of an ODE operation, forward or back. */
+struct step {
+    struct pass *pass;
+    const struct op *op;
+    const struct body_state *state;
+    const struct tableau *scheme;
+    int index;
+    double h;
+    void *x; /* the state it starts from */
+};
+
+/* Seats the frames of all stages. */
+static void step_begin(const struct step *s, const struct seat *seats) {
+    const int buffers = s->op->body->buffer_count, stages = s->scheme->stages;
+    for (int i = 0; i < stages; i++) {
+        struct frame *frame = s->state->frames[i];
+        for (int b = 0; b < buffers; b++) {
+            const struct seat *seat = &seats[i * buffers + b];
+            frame->buffer[b] =
+                seat->at ? (char *)seat->at + (size_t)s->index * seat->stride : s->x;
+        }
+        const bool each = s->state->visit_count > stages;
+        const struct visit *visit = &s->state->visits[(each ? s->index * stages : 0) + i];
+        frame->norms = visit->norms;
+        frame->cell = visit->cell;
+    }
+}
+
+/* Y_i, where it is not the state. */
+static void stage_input(const struct step *s, int stage) {
+    struct term terms[TABLEAU_STAGES_MAX + 1];
+    int count = 0;
+    terms[count++] = (struct term){.x = s->x, .factor = 1.0};
+    for (int j = 0; j < stage; j++) {
+        if (s->scheme->a[stage][j].p != 0) {
+            terms[count++] = slope_term(s->pass, s->op, s->state->frames[j],
+                                        s->h * s->scheme->av[stage][j]);
+        }
+    }
+    if (count > 1) {
+        pass_combine(s->pass, &s->op->body->buffers[0], s->state->frames[stage]->buffer[0], count,
+                     terms);
+    }
+}
+
+static void step_end(const struct step *s, void *next) {
+    struct term terms[TABLEAU_STAGES_MAX + 1];
+    int count = 0;
+    terms[count++] = (struct term){.x = s->x, .factor = 1.0};
+    for (int i = 0; i < s->scheme->stages; i++) {
+        if (s->scheme->b[i].p != 0) {
+            terms[count++] = slope_term(s->pass, s->op, s->state->frames[i],
+                                        s->h * s->scheme->bv[i]);
+        }
+    }
+    pass_combine(s->pass, &s->op->body->buffers[0], next, count, terms);
+}
+
+/* The state at the start of a step, for x at 0 and out at 1. */
+static void *state_at(const struct body_state *state, const struct run *run, int step, void *x,
+                      void *out) {
+    return step == 0            ? x
+           : step == run->steps ? out
+                                : (char *)state->state.at + (size_t)(step - 1) * state->state.stride;
+}
+
 void ode_forward(struct pass *pass, const struct op *op, struct body_state *state, void *x,
                  void *out) {
     const struct run run = pass_run(pass, op);
-    const struct tableau *t = run.scheme;
-    const struct buffer *shape = &op->body->buffers[0];
-    const double h = 1.0 / run.steps;
-    struct term terms[TABLEAU_STAGES_MAX + 1];
-    const bool keep = pass->options.gradients || pass->options.training;
-    for (int step = 0; step < run.steps; step++) {
-        struct frame **frames = state->frames + (keep ? step * t->stages : 0);
-        void *next = keep && step + 1 < run.steps ? state->states[step + 1] : out;
-        if (keep) {
-            state->states[step] = x;
+    const int stages = run.scheme->stages;
+    struct step step = {.pass = pass,
+                        .op = op,
+                        .state = state,
+                        .scheme = run.scheme,
+                        .h = 1.0 / run.steps};
+    state->x = x;
+    for (; step.index < run.steps; step.index++) {
+        const int visits = state->visit_count > stages ? step.index * stages : 0;
+        step.x = state_at(state, &run, step.index, x, out);
+        for (int i = 0; i < stages; i++) {
+            state->visits[visits + i].cell = stage_cell(op, &run, step.index, i);
         }
-        terms[0] = (struct term){.x = x, .factor = 1.0};
-        for (int i = 0; i < t->stages; i++) {
-            int count = 1;
-            for (int j = 0; j < i; j++) {
-                if (t->a[i][j].p != 0) {
-                    terms[count++] = slope_term(pass, op, frames[j], h * t->av[i][j]);
-                }
-            }
-            frames[i]->cell = stage_cell(op, &run, step, i);
-            if (count == 1) {
-                frames[i]->buffer[0] = x;
-            } else {
-                frames[i]->buffer[0] = state->states[run.steps + 1 + (keep ? step * t->stages : 0) + i];
-                pass_combine(pass, shape, frames[i]->buffer[0], count, terms);
-            }
-            chain_forward(pass, op->body, frames[i]);
+        step_begin(&step, state->fore);
+        for (int i = 0; i < stages; i++) {
+            stage_input(&step, i);
+            chain_forward(pass, op->body, state->frames[i]);
         }
-        int count = 1;
-        for (int i = 0; i < t->stages; i++) {
-            if (t->b[i].p != 0) {
-                terms[count++] = slope_term(pass, op, frames[i], h * t->bv[i]);
-            }
-        }
-        pass_combine(pass, shape, next, count, terms);
-        x = next;
+        step_end(&step, state_at(state, &run, step.index + 1, x, out));
     }
     if (pass->options.training) {
         for (int n = 0; n < op->body->norm_count; n++) {
-            norm_move(pass, &op->body->norms[n], n, state->frames, run.steps * t->stages);
+            norm_move(pass, &op->body->norms[n], n, state->visits, state->visit_count);
         }
     }
 }
@@ -123,48 +195,84 @@ static void skip_backward(struct pass *pass, const struct op *op, const struct f
     pass_combine(pass, &op->body->buffers[0], kbar, 1, &scaled);
 }
 
-void ode_backward(struct pass *pass, const struct op *op, struct body_state *state,
-                  struct body_work *work, const void *g, void *dx) {
-    const struct run run = pass_run(pass, op);
-    const struct tableau *t = run.scheme;
-    const struct buffer *shape = &op->body->buffers[0];
-    const double h = 1.0 / run.steps, factor = op->layer->factor;
+static void run_again(const struct step *s, int stage, enum again again) {
+    stage_input(s, stage);
+    s->pass->again = again;
+    chain_forward(s->pass, s->op->body, s->state->frames[stage]);
+    s->pass->again = AGAIN_NOT;
+}
+
+/* kbar_i of eq. 15; Ybar_j of later stages stands in work->ybar. */
+static void slope_gradient(const struct step *s, const struct reach *reach, int stage,
+                           const void *xbar, const struct body_work *work) {
+    const double factor = s->h * s->op->layer->factor;
     struct term terms[TABLEAU_STAGES_MAX + 1];
-    const void *xbar = g;
-    for (int step = run.steps - 1; step >= 0; step--) {
-        bool reached[TABLEAU_STAGES_MAX] = {false};
-        for (int i = t->stages - 1; i >= 0; i--) {
-            struct frame *frame = state->frames[step * t->stages + i];
-            int count = 0;
-            if (t->b[i].p != 0) {
-                terms[count++] = (struct term){.x = xbar, .factor = h * factor * t->bv[i]};
-            }
-            for (int j = i + 1; j < t->stages; j++) {
-                if (t->a[j][i].p != 0 && reached[j]) {
-                    terms[count++] =
-                        (struct term){.x = work->ybar[j], .factor = h * factor * t->av[j][i]};
-                }
-            }
-            reached[i] = count > 0;
-            if (!reached[i]) {
-                continue;
-            }
-            pass_combine(pass, shape, work->kbar, count, terms);
-            if (op->skip >= 0) {
-                skip_backward(pass, op, frame, work->kbar);
-            }
-            work->work->grad[0] = work->ybar[i];
-            chain_backward(pass, op->body, frame, work->work, work->kbar);
+    int count = 0;
+    if (s->scheme->b[stage].p != 0) {
+        terms[count++] = (struct term){.x = xbar, .factor = factor * s->scheme->bv[stage]};
+    }
+    for (int j = stage + 1; j < s->scheme->stages; j++) {
+        if (s->scheme->a[j][stage].p != 0 && reach->stage[j]) {
+            terms[count++] =
+                (struct term){.x = work->ybar[j], .factor = factor * s->scheme->av[j][stage]};
         }
+    }
+    pass_combine(s->pass, &s->op->body->buffers[0], work->kbar, count, terms);
+}
+
+/* What is not kept is computed again: with MEMORY_STEPS first the whole step, whose last stage then
+ * stands complete, and always the inner buffers of a stage. The outputs are there by then. */
+static void step_backward(const struct step *s, const struct reach *reach, struct body_work *work,
+                          const void *xbar, void *next) {
+    struct pass *pass = s->pass;
+    const struct op *op = s->op;
+    step_begin(s, s->state->back);
+    int complete = -1;
+    for (int i = 0; pass->memory == MEMORY_STEPS && i <= reach->last; i++) {
+        if (reach->stage[i]) {
+            run_again(s, i, reach->slope[i] || reach->input[i] ? AGAIN_ALL : AGAIN_INNER);
+            complete = i;
+        }
+    }
+    for (int i = reach->last; i >= 0; i--) {
+        if (!reach->stage[i]) {
+            continue;
+        }
+        if (pass->memory != MEMORY_FULL && i != complete) {
+            run_again(s, i, AGAIN_INNER);
+        }
+        struct frame *frame = s->state->frames[i];
+        slope_gradient(s, reach, i, xbar, work);
+        if (op->skip >= 0) {
+            skip_backward(pass, op, frame, work->kbar);
+        }
+        work->work->grad[0] = work->ybar[i];
+        chain_backward(pass, op->body, frame, work->work, work->kbar);
+    }
+    if (next) {
+        struct term terms[TABLEAU_STAGES_MAX + 1];
         int count = 0;
         terms[count++] = (struct term){.x = xbar, .factor = 1.0};
-        for (int i = 0; i < t->stages; i++) {
-            if (reached[i]) {
+        for (int i = 0; i < s->scheme->stages; i++) {
+            if (reach->stage[i]) {
                 terms[count++] = (struct term){.x = work->ybar[i], .factor = 1.0};
             }
         }
-        void *next = step == 0 && dx ? dx : work->xbar;
-        pass_combine(pass, shape, next, count, terms);
-        xbar = next;
+        pass_combine(pass, &op->body->buffers[0], next, count, terms);
+    }
+}
+
+void ode_backward(struct pass *pass, const struct op *op, struct body_state *state,
+                  struct body_work *work, void *g, void *dx) {
+    const struct run run = pass_run(pass, op);
+    struct step step = {.pass = pass,
+                        .op = op,
+                        .state = state,
+                        .scheme = run.scheme,
+                        .h = 1.0 / run.steps};
+    const struct reach reach = ode_reach(op, run.scheme);
+    for (step.index = run.steps - 1; step.index >= 0; step.index--) {
+        step.x = state_at(state, &run, step.index, state->x, NULL);
+        step_backward(&step, &reach, work, g, step.index > 0 ? g : dx);
     }
 }

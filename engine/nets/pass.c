@@ -1,10 +1,12 @@
 #include "nets/pass.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "nets/layout.h"
 
 /* ---- memory: all of it here, at creation ---- */
 
@@ -29,7 +31,7 @@ static void *take(struct pass *pass, size_t size) {
     return block;
 }
 
-static void *take_zero(struct pass *pass, size_t size) {
+void *pass_take_zero(struct pass *pass, size_t size) {
     void *block = take(pass, size);
     if (block) {
         memset(block, 0, size);
@@ -41,159 +43,17 @@ static void *take_reals(struct pass *pass, ptrdiff_t reals) {
     return take(pass, (size_t)reals * pass->k->real_size);
 }
 
-static void *take_batch(struct pass *pass, const struct buffer *buffer) {
-    ptrdiff_t len; /* of bytes too: an absurd image must not wrap around to a small one */
-    return __builtin_mul_overflow(pass->options.batch, buffer->len, &len) ||
-                   len > PTRDIFF_MAX / 2 / (ptrdiff_t)pass->k->real_size
-               ? NULL
-               : take_reals(pass, len);
-}
-
-/* ---- frames ---- */
-
-static bool keeps(const struct pass *pass) {
-    return pass->options.gradients || pass->options.training;
-}
-
-static struct frame *frame_create(struct pass *pass, const struct chain *chain, bool own_input,
-                                  const struct frame *share);
-
-static bool bodies_create(struct pass *pass, const struct chain *chain, struct frame *frame) {
-    for (int i = 0; i < chain->op_count; i++) {
-        const struct op *op = &chain->ops[i];
-        if (!op->body) {
-            continue;
-        }
-        struct body_state *state = &frame->bodies[op->index];
-        int stages = 1, steps = 1;
-        if (op->kind == OP_ODE) {
-            const struct run run = pass_run(pass, op);
-            stages = run.scheme->stages;
-            steps = run.steps;
-            pass->evaluations += (ptrdiff_t)stages * steps;
-            const int inputs = keeps(pass) ? stages * steps : stages;
-            state->states = take_zero(pass, (size_t)(steps + 1 + inputs) * sizeof *state->states);
-            if (!state->states) {
-                return false;
-            }
-            for (int s = 1; keeps(pass) && s < steps; s++) {
-                if (!(state->states[s] = take_batch(pass, &op->body->buffers[0]))) {
-                    return false;
-                }
-            }
-            for (int s = 0; s < inputs; s++) {
-                bool moves = false; /* whether the stage's input differs from the state */
-                for (int j = 0; j < stages; j++) {
-                    moves |= run.scheme->a[s % stages][j].p != 0;
-                }
-                void **input = &state->states[steps + 1 + s];
-                if (moves && !(*input = take_batch(pass, &op->body->buffers[0]))) {
-                    return false;
-                }
-            }
-        }
-        state->count = keeps(pass) ? stages * steps : stages;
-        state->frames = take_zero(pass, (size_t)state->count * sizeof(struct frame *));
-        for (int f = 0; state->frames && f < state->count; f++) {
-            const struct frame *share = !keeps(pass) && f > 0 ? state->frames[0] : NULL;
-            state->frames[f] = frame_create(pass, op->body, false, share);
-            if (!state->frames[f]) {
-                return false;
-            }
-        }
-        if (!state->frames) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* share: a frame whose inner buffers may be written again by this one (all but the output). */
-static struct frame *frame_create(struct pass *pass, const struct chain *chain, bool own_input,
-                                  const struct frame *share) {
-    struct frame *frame = take_zero(pass, sizeof *frame);
-    if (!frame) {
-        return NULL;
-    }
-    frame->buffer = take_zero(pass, CHAIN_MAX * sizeof *frame->buffer);
-    frame->norms = take_zero(pass, (size_t)(chain->norm_count + 1) * sizeof *frame->norms);
-    frame->bodies = take_zero(pass, (size_t)(chain->body_count + 1) * sizeof *frame->bodies);
-    if (!frame->buffer || !frame->norms || !frame->bodies) {
-        return NULL;
-    }
-    for (int b = own_input ? 0 : 1; b < chain->buffer_count; b++) {
-        const bool shared = share && b != chain->out.buffer;
-        frame->buffer[b] = shared ? share->buffer[b] : take_batch(pass, &chain->buffers[b]);
-        if (!frame->buffer[b]) {
-            return NULL;
-        }
-    }
-    for (int n = 0; n < chain->norm_count; n++) {
-        struct norm_state *s = &frame->norms[n];
-        const ptrdiff_t padded = chain->norms[n].padded;
-        void **const rows[] = {&s->scale, &s->shift, &s->mean, &s->rstd, &s->m1, &s->m2};
-        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-            if (!(*rows[r] = take_zero(pass, (size_t)padded * pass->k->real_size))) {
-                return NULL;
-            }
-        }
-        s->batch_mean = take_zero(pass, (size_t)padded * sizeof(double));
-        s->batch_var = take_zero(pass, (size_t)padded * sizeof(double));
-        if (!s->batch_mean || !s->batch_var) {
-            return NULL;
-        }
-    }
-    return bodies_create(pass, chain, frame) ? frame : NULL;
-}
-
-static struct work *work_create(struct pass *pass, const struct chain *chain) {
-    struct work *work = take_zero(pass, sizeof *work);
-    if (!work) {
-        return NULL;
-    }
-    work->grad = take_zero(pass, CHAIN_MAX * sizeof *work->grad);
-    work->bodies = take_zero(pass, (size_t)(chain->body_count + 1) * sizeof *work->bodies);
-    if (!work->grad || !work->bodies) {
-        return NULL;
-    }
-    for (int b = 1; b < chain->buffer_count; b++) {
-        if (!(work->grad[b] = take_batch(pass, &chain->buffers[b]))) {
-            return NULL;
-        }
-    }
-    for (int i = 0; i < chain->op_count; i++) {
-        const struct op *op = &chain->ops[i];
-        if (!op->body) {
-            continue;
-        }
-        struct body_work *body = &work->bodies[op->index];
-        const struct buffer *in = &chain->buffers[op->in.buffer], *out = &chain->buffers[op->out];
-        body->work = work_create(pass, op->body);
-        body->kbar = take_batch(pass, out);
-        body->xbar = take_batch(pass, in);
-        body->path = op->kind == OP_RESIDUAL ? take_batch(pass, in) : body->xbar;
-        if (!body->work || !body->kbar || !body->xbar || !body->path) {
-            return NULL;
-        }
-        const int stages = op->kind == OP_ODE ? pass_run(pass, op).scheme->stages : 0;
-        body->ybar = take_zero(pass, (size_t)(stages + 1) * sizeof *body->ybar);
-        for (int s = 0; body->ybar && s < stages; s++) {
-            if (!(body->ybar[s] = take_batch(pass, in))) {
-                return NULL;
-            }
-        }
-        if (!body->ybar) {
-            return NULL;
-        }
-    }
-    return work;
-}
-
 /* ---- scratch: the largest of what any operation wants ---- */
 
 struct needs {
     ptrdiff_t frame_x, frame_dy, dilated, scratch, dw, bias, channels;
 };
+
+/* Of all samples of a chunk; no machine has as much where this does not fit. */
+static ptrdiff_t of_chunk(const struct pass *pass, ptrdiff_t len) {
+    ptrdiff_t product;
+    return __builtin_mul_overflow(pass->chunk, len, &product) ? PTRDIFF_MAX : product;
+}
 
 static void raise_to(ptrdiff_t *most, ptrdiff_t value) {
     *most = value > *most ? value : *most;
@@ -213,8 +73,8 @@ static void chain_needs(const struct pass *pass, const struct chain *chain, stru
             raise_to(&needs->bias, op->weights.bias_len);
         }
         if (op->kind == OP_DENSE) {
-            raise_to(&needs->frame_x, pass->chunk * chain->buffers[op->in.buffer].len);
-            raise_to(&needs->frame_dy, pass->chunk * chain->buffers[op->out].len);
+            raise_to(&needs->frame_x, of_chunk(pass, chain->buffers[op->in.buffer].len));
+            raise_to(&needs->frame_dy, of_chunk(pass, chain->buffers[op->out].len));
         }
         if (op->geometry.kernel) {
             const struct convolution *c = &op->geometry;
@@ -242,37 +102,44 @@ static void chain_needs(const struct pass *pass, const struct chain *chain, stru
     }
 }
 
-static bool scratch_create(struct pass *pass) {
-    struct needs needs = {0};
-    chain_needs(pass, pass->net->plan->chain, &needs);
+static double scratch_bytes(const struct pass *pass, const struct needs *needs) {
+    const double gradients = pass->options.gradients ? 1.0 : 0.0;
+    const double worker = (double)needs->frame_x + (double)needs->scratch +
+                          gradients * ((double)needs->frame_dy + (double)needs->dilated);
+    const double chunks = gradients * CHUNKS * ((double)needs->dw + (double)needs->bias);
+    return (pool_threads(pass->pool) * worker + chunks) * (double)pass->k->real_size +
+           (2.0 * CHUNKS + 8.0) * (double)needs->channels * sizeof(double);
+}
+
+static bool scratch_create(struct pass *pass, const struct needs *needs) {
     const int workers = pool_threads(pass->pool);
-    pass->framed_x = take_zero(pass, (size_t)workers * sizeof(void *));
-    pass->framed_dy = take_zero(pass, (size_t)workers * sizeof(void *));
-    pass->dilated = take_zero(pass, (size_t)workers * sizeof(void *));
-    pass->scratch = take_zero(pass, (size_t)workers * sizeof(void *));
-    pass->partial_stride = 2 * needs.channels;
-    pass->channel_stride = needs.channels;
-    pass->partial = take_zero(pass, (size_t)(CHUNKS * pass->partial_stride) * sizeof(double));
-    pass->channel = take_zero(pass, (size_t)(8 * needs.channels) * sizeof(double));
-    pass->dw_stride = needs.dw;
-    pass->dbias_stride = needs.bias;
+    pass->framed_x = pass_take_zero(pass, (size_t)workers * sizeof(void *));
+    pass->framed_dy = pass_take_zero(pass, (size_t)workers * sizeof(void *));
+    pass->dilated = pass_take_zero(pass, (size_t)workers * sizeof(void *));
+    pass->scratch = pass_take_zero(pass, (size_t)workers * sizeof(void *));
+    pass->partial_stride = 2 * needs->channels;
+    pass->channel_stride = needs->channels;
+    pass->partial = pass_take_zero(pass, (size_t)(CHUNKS * pass->partial_stride) * sizeof(double));
+    pass->channel = pass_take_zero(pass, (size_t)(8 * needs->channels) * sizeof(double));
+    pass->dw_stride = needs->dw;
+    pass->dbias_stride = needs->bias;
     if (!pass->framed_x || !pass->framed_dy || !pass->dilated || !pass->scratch ||
         !pass->partial || !pass->channel) {
         return false;
     }
     for (int w = 0; w < workers; w++) {
-        if (!(pass->framed_x[w] = take_reals(pass, needs.frame_x)) ||
-            !(pass->scratch[w] = take_reals(pass, needs.scratch))) {
+        if (!(pass->framed_x[w] = take_reals(pass, needs->frame_x)) ||
+            !(pass->scratch[w] = take_reals(pass, needs->scratch))) {
             return false;
         }
-        if (pass->options.gradients && (!(pass->framed_dy[w] = take_reals(pass, needs.frame_dy)) ||
-                                        !(pass->dilated[w] = take_reals(pass, needs.dilated)))) {
+        if (pass->options.gradients && (!(pass->framed_dy[w] = take_reals(pass, needs->frame_dy)) ||
+                                        !(pass->dilated[w] = take_reals(pass, needs->dilated)))) {
             return false;
         }
     }
     if (pass->options.gradients) {
-        pass->dw = take_reals(pass, CHUNKS * needs.dw);
-        pass->dbias = take_reals(pass, CHUNKS * needs.bias);
+        pass->dw = take_reals(pass, CHUNKS * needs->dw);
+        pass->dbias = take_reals(pass, CHUNKS * needs->bias);
         return pass->dw && pass->dbias;
     }
     return true;
@@ -285,25 +152,72 @@ struct run pass_run(const struct pass *pass, const struct op *op) {
                         .edge = how->edge >= 0 ? (enum edge)how->edge : op->layer->edge};
 }
 
-/* Bytes of a chain's frame and of the frames below it: nearly all that a pass takes. Bodies share
- * their inner buffers when nothing is kept, so this is then too much by a few buffers. */
-static double frame_bytes(const struct pass *pass, const struct chain *chain) {
-    const double real = (double)pass->k->real_size, batch = (double)pass->options.batch;
-    double bytes = 0.0;
-    for (int b = 0; b < chain->buffer_count; b++) {
-        bytes += batch * real * (double)chain->buffers[b].len;
+/* ---- what is kept ---- */
+
+const char *const memory_names[] = {"auto", "full", "stages", "steps", NULL};
+
+/* Everything the pass takes, and `fixed` of it whatever is kept of ODE blocks. */
+static double bytes_wanted(struct pass *pass, enum memory memory, double fixed) {
+    pass->memory = memory;
+    return (double)layout_place(pass, NULL) + fixed;
+}
+
+static bool refuse(const struct pass *pass, const double *bytes, double installed,
+                   struct error *error) {
+    const ptrdiff_t batch = pass->options.batch;
+    const double gb = 1e-9, full = gb * bytes[MEMORY_FULL], stages = gb * bytes[MEMORY_STAGES],
+                 steps = gb * bytes[MEMORY_STEPS], wanted = gb * bytes[pass->memory];
+    if (!pass->options.gradients || pass->net->plan->ode_count == 0) {
+        return error_set(error, ERROR_MEMORY,
+                         "no memory for a batch of %td samples: it takes %.3g GB and this machine "
+                         "has %.3g GB; use a smaller batch, fewer steps or a narrower net",
+                         batch, wanted, gb * installed);
     }
-    for (int i = 0; i < chain->op_count; i++) {
-        const struct op *op = &chain->ops[i];
-        if (op->body && op->kind == OP_ODE) {
-            const struct run run = pass_run(pass, op);
-            bytes += (double)run.scheme->stages * (keeps(pass) ? run.steps : 1) *
-                     frame_bytes(pass, op->body);
-        } else if (op->body) {
-            bytes += frame_bytes(pass, op->body);
+    if (bytes[MEMORY_STEPS] <= installed) {
+        return error_set(error, ERROR_MEMORY,
+                         "no memory for a batch of %td samples: with memory = \"%s\" it takes "
+                         "%.3g GB and this machine has %.3g GB; use memory = \"steps\", which "
+                         "takes %.3g GB",
+                         batch, memory_names[pass->memory], wanted, gb * installed, steps);
+    }
+    return error_set(error, ERROR_MEMORY,
+                     "no memory for a batch of %td samples: it takes %.3g GB, %.3g GB with memory "
+                     "= \"stages\", %.3g GB with memory = \"steps\", and this machine has %.3g "
+                     "GB; use a smaller batch, fewer steps or a narrower net",
+                     batch, full, stages, steps, gb * installed);
+}
+
+/* Decides what is kept of ODE blocks. By itself a pass takes at most half of the memory: data, what
+ * is evaluated meanwhile and other programs want the rest. Keeping less costs time, so that more
+ * than half is taken only where nothing else is left. */
+static bool choose_memory(struct pass *pass, double fixed, struct error *error) {
+    const double installed = (double)memory_installed();
+    const double room =
+        pass->options.room ? fmin((double)pass->options.room, installed) : 0.5 * installed;
+    double bytes[MEMORY_STEPS + 1] = {0};
+    for (int m = MEMORY_STEPS; m >= MEMORY_FULL; m--) {
+        bytes[m] = bytes_wanted(pass, (enum memory)m, fixed);
+    }
+    if (pass->options.gradients && pass->net->plan->ode_count > 0) {
+        pass->memory = pass->options.memory;
+        if (pass->memory == MEMORY_AUTO) {
+            pass->memory = bytes[MEMORY_FULL] <= room     ? MEMORY_FULL
+                           : bytes[MEMORY_STAGES] <= room ? MEMORY_STAGES
+                                                          : MEMORY_STEPS;
         }
     }
-    return bytes;
+    return bytes[pass->memory] <= installed || refuse(pass, bytes, installed, error);
+}
+
+static bool reserve(struct pass *pass, const struct needs *needs) {
+    const struct chain *chain = pass->net->plan->chain;
+    void *tensors = take(pass, layout_place(pass, NULL));
+    if (!tensors) {
+        return false;
+    }
+    (void)layout_place(pass, tensors);
+    pass->outputs = take_reals(pass, pass->options.batch * pass->net->outputs);
+    return pass->outputs && frame_norms(pass, chain, pass->frame) && scratch_create(pass, needs);
 }
 
 struct pass *pass_create(struct net *net, const struct pass_options *options, struct error *error) {
@@ -329,30 +243,20 @@ struct pass *pass_create(struct net *net, const struct pass_options *options, st
     pass->pool = options->pool;
     pass->chunk = (options->batch - 1) / CHUNKS + 1;
     const struct chain *chain = net->plan->chain;
-    const struct buffer *last = &chain->buffers[chain->out.buffer];
-    const double bytes = frame_bytes(pass, chain), installed = (double)memory_installed();
-    if (bytes > installed) { /* refused before any of it is taken */
-        error_set(error, ERROR_MEMORY,
-                  "no memory for a batch of %td samples: it takes %.3g GB and this machine has "
-                  "%.3g GB; use a smaller batch, fewer steps or a narrower net",
-                  options->batch, bytes * 1e-9, installed * 1e-9);
-        pass_free(pass);
-        return NULL;
-    }
-    pass->frame = frame_create(pass, chain, true, NULL);
-    pass->outputs = pass->frame ? take_reals(pass, options->batch * net->outputs) : NULL;
-    bool ok = pass->outputs && scratch_create(pass);
-    if (ok && options->gradients) {
-        pass->doutputs = take_batch(pass, last);
-        pass->work = work_create(pass, chain);
-        ok = pass->doutputs && pass->work;
-        for (int n = 0; ok && n < chain->norm_count; n++) {
-            if (chain->norms[n].of.buffer == 0 && !pass->work->grad[0]) { /* its sums want it */
-                ok = (pass->work->grad[0] = take_batch(pass, &chain->buffers[0])) != NULL;
-            }
+    struct needs needs = {0};
+    chain_needs(pass, chain, &needs);
+    pass->frame = frame_create(pass, chain);
+    pass->work = pass->frame && options->gradients ? frame_work(pass, chain) : NULL;
+    bool ok = pass->frame && (pass->work || !options->gradients);
+    if (ok) {
+        const double fixed =
+            frame_norms_bytes(pass, chain, pass->frame) + scratch_bytes(pass, &needs);
+        if (!choose_memory(pass, fixed, error)) { /* before any of it is taken */
+            pass_free(pass);
+            return NULL;
         }
     }
-    if (!ok) {
+    if (!ok || !reserve(pass, &needs)) {
         error_set(error, ERROR_MEMORY,
                   "no memory for a batch of %td samples (%.0f MB were taken before the %.0f MB of "
                   "this machine ran out); use a smaller batch, fewer steps or a narrower net",
@@ -435,7 +339,8 @@ static void export_chunk(void *context, int chunk, int worker) {
 /* Moves the running statistics outside ODE blocks, which move their own. */
 static void move_norms(struct pass *pass, const struct chain *chain, struct frame *frame) {
     for (int n = 0; n < chain->norm_count; n++) {
-        norm_move(pass, &chain->norms[n], n, &frame, 1);
+        const struct visit visit = {.norms = frame->norms, .cell = frame->cell};
+        norm_move(pass, &chain->norms[n], n, &visit, 1);
     }
     for (int i = 0; i < chain->op_count; i++) {
         const struct op *op = &chain->ops[i];
@@ -458,6 +363,7 @@ const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count) {
                           .channels = net->input[0]};
     pass_parallel(pass, (double)(count * in.buffer->len), import_chunk, &in);
     chain_forward(pass, chain, pass->frame);
+    pass->differentiable = pass->options.gradients;
     if (pass->options.training) {
         move_norms(pass, chain, pass->frame);
     }
@@ -471,7 +377,8 @@ const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count) {
 }
 
 void pass_backward(struct pass *pass, const void *doutputs) {
-    assert(pass->options.gradients);
+    assert(pass->differentiable);
+    pass->differentiable = false;
     const struct chain *chain = pass->net->plan->chain;
     struct transfer in = {.pass = pass,
                           .plain_in = doutputs,
@@ -522,4 +429,8 @@ void pass_state(const struct pass *pass, int block, void *state) {
 
 size_t pass_bytes(const struct pass *pass) {
     return pass->bytes;
+}
+
+enum memory pass_memory(const struct pass *pass) {
+    return pass->memory;
 }

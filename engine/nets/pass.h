@@ -1,9 +1,9 @@
 /* Inside a pass: frames, gradients, scratch. Not for callers of net.h.
  *
- * A frame holds one evaluation of a chain on a batch: its buffers and the state of its norms. An
- * ODE operation has one frame per step and stage when gradients are wanted, one per stage when
- * not. Work is cut into chunks of `chunk` samples, whatever the number of threads; partial sums
- * are kept per chunk and added in chunk order. */
+ * A frame is one evaluation of a chain on a batch: where its buffers stand and the state of its
+ * norms. What stands where, and for how long, is decided once (layout.c). Work is cut into chunks
+ * of `chunk` samples, whatever the number of threads; partial sums are kept per chunk and added in
+ * chunk order. */
 #ifndef CONTINUO_NETS_PASS_H
 #define CONTINUO_NETS_PASS_H
 
@@ -19,10 +19,29 @@ struct norm_state {
     double *batch_mean, *batch_var;              /* channels; var unbiased */
 };
 
+/* What is kept of every evaluation of a chain, however little memory there is. */
+struct visit {
+    struct norm_state *norms;
+    int cell;
+};
+
+/* Where a buffer of a stage stands: `stride` bytes further on in every step. at NULL: the input of
+ * a stage that reads the state itself. */
+struct seat {
+    void *at;
+    size_t stride;
+};
+
 struct body_state {
-    int count; /* frames */
+    int count; /* frames: residual: one; ODE: one a stage, seated anew in every step */
     struct frame **frames;
-    void **states; /* ODE: state at the start of each step; [steps] is the output */
+    /* ODE: */
+    int visit_count; /* of every stage of a step or, where something is kept, of every step */
+    struct visit *visits;
+    void *x;                  /* the state before the first step */
+    struct seat state;        /* at the start of the second step, and further on */
+    struct seat kept;         /* what is kept of the stages */
+    struct seat *fore, *back; /* (stages, buffers): in the forward and in the backward pass */
 };
 
 struct frame {
@@ -34,8 +53,9 @@ struct frame {
 
 struct body_work {
     struct work *work;
-    void *kbar, *xbar, **ybar; /* ODE: gradients by a slope, by the state, by the stage inputs */
-    void *path;                /* residual: gradient through the 1x1 convolution */
+    void *kbar, *xbar; /* gradients by a slope or path; residual: by the body's input */
+    void **ybar;       /* ODE: gradients by the stage inputs */
+    void *path;        /* residual: gradient through the 1x1 convolution */
 };
 
 /* Gradients by the buffers of a chain, shared by all its frames. */
@@ -44,11 +64,17 @@ struct work {
     struct body_work *bodies;
 };
 
+/* How chain_forward runs a chain that has been run before: its norms stay as they were. */
+enum again { AGAIN_NOT, AGAIN_ALL, AGAIN_INNER /* all but the output, which stands or is unread */ };
+
 struct pass {
     struct net *net;
     const struct kernels *k;
     struct pass_options options;
     struct pool *pool;
+    enum memory memory; /* not MEMORY_AUTO: what is kept */
+    enum again again;
+    bool differentiable;    /* run forward, and not backward since */
     ptrdiff_t chunk, count; /* samples: of a chunk, of the batch under way */
     struct frame *frame;
     struct work *work;
@@ -66,6 +92,14 @@ struct pass {
     size_t bytes;
 };
 
+/* The skeleton of a frame and of its gradients, without tensors and norms; NULL: no memory. */
+struct frame *frame_create(struct pass *pass, const struct chain *chain);
+struct work *frame_work(struct pass *pass, const struct chain *chain);
+/* The states of all norms of a frame, of every visit; and the bytes of those inside ODE blocks. */
+bool frame_norms(struct pass *pass, const struct chain *chain, struct frame *frame);
+double frame_norms_bytes(const struct pass *pass, const struct chain *chain,
+                         const struct frame *frame);
+
 /* How an ODE operation is run in this pass. */
 struct run {
     const struct tableau *scheme;
@@ -73,6 +107,17 @@ struct run {
     enum edge edge;
 };
 struct run pass_run(const struct pass *pass, const struct op *op);
+
+/* What the gradient of an ODE operation depends on. */
+struct reach {
+    int last;                             /* such a stage; -1: none */
+    bool stage[TABLEAU_STAGES_MAX];       /* stages on whose slope x_N depends */
+    bool slope[TABLEAU_STAGES_MAX];       /* their outputs that a slope's gradient reads */
+    bool input[TABLEAU_STAGES_MAX];       /* their outputs that later such stages read */
+};
+struct reach ode_reach(const struct op *op, const struct tableau *scheme);
+/* Whether the input of a stage differs from the state. */
+bool ode_moves(const struct tableau *scheme, int stage);
 
 struct transform lazy_transform(const struct chain *chain, const struct frame *frame,
                                 struct lazy lazy);
@@ -98,6 +143,8 @@ static inline void chunk_range(const struct pass *pass, int chunk, ptrdiff_t *fi
     *first = chunk * pass->chunk;
     *last = *first + pass->chunk < pass->count ? *first + pass->chunk : pass->count;
 }
+/* Memory that lives as long as the pass, zeroed; NULL: there is none. */
+void *pass_take_zero(struct pass *pass, size_t size);
 /* Runs function over the chunks of the batch; alone when `work` (flops) is not worth waking
  * anybody. */
 void pass_parallel(struct pass *pass, double work, pool_function *function, void *context);
@@ -125,16 +172,23 @@ const void *packed_forward(const struct pass *pass, const struct weights *w, int
 const void *packed_backward(const struct pass *pass, const struct weights *w, int cell);
 const void *packed_bias(const struct pass *pass, const struct weights *w, int cell); /* or NULL */
 
+/* Whether a forward pass gathers batch statistics. */
+static inline bool pass_gathers(const struct pass *pass) {
+    return pass->options.training && pass->again == AGAIN_NOT;
+}
+
 void chain_forward(struct pass *pass, const struct chain *chain, struct frame *frame);
 /* g: gradient by the value of chain->out; may be overwritten. Leaves the gradient by the chain's
  * input in work->grad[0] unless that is NULL. */
 void chain_backward(struct pass *pass, const struct chain *chain, struct frame *frame,
                     struct work *work, void *g);
 
+/* Runs an ODE operation from x to out. Back from g, the gradient by out, which is overwritten, to dx,
+ * the gradient by x; NULL: nobody wants it. */
 void ode_forward(struct pass *pass, const struct op *op, struct body_state *state, void *x,
                  void *out);
 void ode_backward(struct pass *pass, const struct op *op, struct body_state *state,
-                  struct body_work *work, const void *g, void *dx);
+                  struct body_work *work, void *g, void *dx);
 
 /* From the partial moments of the chunks (training) or the running statistics of the frame's
  * cell to the norm's transform. */
@@ -143,8 +197,8 @@ void norm_forward(struct pass *pass, const struct norm *norm, struct norm_state 
 /* From the partial sums of the chunks to m1, m2 and the gradients of gamma and beta. */
 void norm_backward(struct pass *pass, const struct norm *norm, struct norm_state *state, int cell,
                    ptrdiff_t pixels);
-/* Moves the running statistics by the batch statistics of the frames, in order of visit. */
-void norm_move(struct pass *pass, const struct norm *norm, int index, struct frame *const *frames,
+/* Moves the running statistics by the batch statistics of the visits, in order. */
+void norm_move(struct pass *pass, const struct norm *norm, int index, const struct visit *visits,
                int count);
 
 /* y = sum of terms over the whole batch. */
