@@ -142,6 +142,7 @@ struct job *net_training(const struct net_box *box);
 /* The net at `index` as it can be worked on now: itself, a snapshot when a job is training it, or
  * a copy in another precision. Pushes what owns the copy. precision -1: as it is. */
 struct net *net_use(lua_State *L, int index, int precision);
+int net_profile(lua_State *L); /* net:profile, in bind_profile.c */
 /* Raises when a job is training the net: `verb` says what cannot be done now ("change"). */
 void net_refuse_training(lua_State *L, const struct net_box *box, const char *verb);
 /* A note when `steps` do not align with the nodes of some ODE block; false: they do. */
@@ -186,6 +187,7 @@ void bind_ode_open(lua_State *L);
 void bind_study_open(lua_State *L);
 void bind_order_open(lua_State *L);
 void bind_verdict_open(lua_State *L);
+void bind_profile_open(lua_State *L);
 
 /* The module. Exported from the shared object; the workbench calls it by luaL_requiref. */
 int luaopen_continuo(lua_State *L);

@@ -593,6 +593,7 @@ static const struct help_entry entries[] = {
 static const luaL_Reg methods[] = {{"evaluate", net_evaluate},
                                    {"logits", net_logits},
                                    {"forward", net_forward},
+                                   {"profile", net_profile},
                                    {"to", net_to},
                                    {"save", net_save},
                                    {"parameters", net_parameters},

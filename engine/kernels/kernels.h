@@ -134,6 +134,11 @@ struct kernels {
                             ptrdiff_t classes, double smoothing, ptrdiff_t *correct);
     double (*squared_error)(void *dz, const void *z, const float *targets, ptrdiff_t n,
                             ptrdiff_t outputs);
+
+    /* ---- the machine ---- */
+    /* Does `rounds` rounds of multiply-adds y = y x[0] + x[1] in registers, from multiples of
+     * x[2], and leaves a sum of the results in x[3]; returns how many flops that were. */
+    double (*peak)(void *x, ptrdiff_t rounds);
 };
 
 /* The fastest table this CPU can run (or the one CONTINUO_KERNELS names). */

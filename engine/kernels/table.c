@@ -43,4 +43,5 @@ const struct kernels NAME(kernels) = {
     .adam = NAME(adam),
     .cross_entropy = NAME(cross_entropy),
     .squared_error = NAME(squared_error),
+    .peak = NAME(peak),
 };

@@ -58,5 +58,6 @@ double NAME(cross_entropy)(void *dz, const void *z, const int32_t *labels, ptrdi
                            ptrdiff_t classes, double smoothing, ptrdiff_t *correct);
 double NAME(squared_error)(void *dz, const void *z, const float *targets, ptrdiff_t n,
                            ptrdiff_t outputs);
+double NAME(peak)(void *x, ptrdiff_t rounds);
 
 #endif
