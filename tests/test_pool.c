@@ -202,6 +202,24 @@ static void nothing(void *context, int chunk, int worker) {
     (void)worker;
 }
 
+static double process_seconds(void) {
+    struct timespec time;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Threads that wait for the next run soon sleep: eight of them, in a fifth of a second. */
+Test(pool, threads_that_wait_take_no_time) {
+    struct pool *const pool = pool_create(9, NULL);
+    pool_run(pool, 50, nothing, NULL);
+    (void)usleep(50000);
+    const double before = process_seconds();
+    (void)usleep(200000);
+    const double after = process_seconds();
+    cr_expect_lt(after - before, 0.02);
+    pool_free(pool);
+}
+
 /* A generous bound, for a busy machine: a run is far cheaper than a sleep and wake each. */
 Test(pool, an_empty_run_costs_microseconds) {
     struct pool *const pool = pool_create(2, NULL);

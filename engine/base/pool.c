@@ -4,11 +4,13 @@
  * nothing to own, or owns a chunk of the next run. pool_run therefore never waits for a thread
  * that has nothing to do.
  *
- * Waiting is a short spin, because the next run mostly follows at once, then a sleep. */
+ * Waiting is a short spin, because the next run mostly follows at once, then a sleep; no spin where
+ * threads outnumber cores or the caller has work of its own. */
 #include "base/pool.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -33,6 +35,7 @@ struct worker {
 
 struct pool {
     int threads;
+    atomic_llong spin; /* nanoseconds a thread looks for work before it sleeps */
     struct worker *workers; /* 1..threads-1; entry 0 is whoever calls pool_run */
 
     pool_function *function;
@@ -93,7 +96,7 @@ static void work(struct pool *pool, int worker) {
 }
 
 static void wait_for_work(struct pool *pool) {
-    const int64_t give_up = now() + SPIN_NANOSECONDS;
+    const int64_t give_up = now() + atomic_load(&pool->spin);
     do {
         for (int i = 0; i < SPIN_PAUSES; i++) {
             if (has_work(pool)) {
@@ -116,7 +119,7 @@ static void wait_until_finished(struct pool *pool, int chunks) {
     if (is_finished(pool, chunks)) {
         return;
     }
-    const int64_t give_up = now() + SPIN_NANOSECONDS;
+    const int64_t give_up = now() + atomic_load(&pool->spin);
     do {
         for (int i = 0; i < SPIN_PAUSES; i++) {
             if (is_finished(pool, chunks)) {
@@ -150,6 +153,13 @@ static void asynchronous_signals(sigset_t *set) {
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         (void)sigdelset(set, faults[i]);
     }
+}
+
+/* A thread that spins helps only while no other one waits for its core. */
+static int64_t spin_of(int threads) {
+    cpu_set_t cores;
+    const bool known = sched_getaffinity(0, sizeof cores, &cores) == 0;
+    return known && threads > CPU_COUNT(&cores) ? 0 : SPIN_NANOSECONDS;
 }
 
 /* Starts the workers; pool->threads counts those that run (and the caller). */
@@ -189,6 +199,7 @@ struct pool *pool_create(int threads, struct error *error) {
     memset(pool, 0, sizeof *pool);
     pool->workers = workers;
     pool->threads = 1;
+    atomic_store(&pool->spin, spin_of(threads));
     (void)pthread_mutex_init(&pool->lock, NULL);
     (void)pthread_cond_init(&pool->work, NULL);
     (void)pthread_cond_init(&pool->finished, NULL);
@@ -263,6 +274,7 @@ static void begin(struct pool *pool, int chunks, pool_function *function, void *
 
 void pool_begin(struct pool *pool, int chunks, pool_function *function, void *context) {
     assert(chunks >= 0);
+    atomic_store(&pool->spin, 0); /* the caller is busy: what comes next comes late */
     begin(pool, chunks, function, context, chunks);
 }
 
