@@ -59,7 +59,7 @@ static void run_direct(const struct layer *l) {
     }
 }
 static void run_winograd(const struct layer *l) {
-    l->k->winograd_conv(l->y_winograd, l->framed, l->winograd, NULL, &l->c, l->samples, l->scratch);
+    l->k->winograd_conv(l->y_winograd, l->framed, l->winograd, NULL, &l->c, l->samples, l->scratch, NULL);
 }
 static void run_weights(const struct layer *l) {
     for (ptrdiff_t i = 0; i < l->samples; i++) {
@@ -68,7 +68,7 @@ static void run_weights(const struct layer *l) {
     }
 }
 static void run_winograd_weights(const struct layer *l) {
-    l->k->winograd_weights(l->dw_winograd, l->framed, l->y_direct, 0, &l->c, l->samples, l->scratch);
+    l->k->winograd_weights(l->dw_winograd, l->framed, l->y_direct, 0, &l->c, l->samples, l->scratch, NULL);
 }
 
 static double least_seconds(void (*run)(const struct layer *), const struct layer *l, int calls) {

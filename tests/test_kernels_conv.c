@@ -210,7 +210,7 @@ static void winograd_compare(struct conv *v, bool transposed, bool finite) {
         void *bias = reals_of(k, v->bias, blocks_of(out) * BLOCK), *y = unset_reals(k, v->y_len);
         void *scratch = unset_reals(k, k->winograd_scratch(&v->c, 1));
         k->winograd_pack(packed, plain, transposed ? in : out, transposed ? out : in, transposed);
-        k->winograd_conv(y, x, packed, bias, &v->c, 1, scratch);
+        k->winograd_conv(y, x, packed, bias, &v->c, 1, scratch, NULL);
         double *ours = doubles_of(k, y, v->y_len);
         for (ptrdiff_t i = 0; i < v->y_len && !finite; i++) {
             if (isfinite(v->y[i])) {
@@ -276,12 +276,12 @@ Test(kernels_conv, several_samples_at_once_are_the_samples_one_by_one) {
         cr_expect(k->winograd_samples(&c, samples) >= 1);
         cr_expect(k->winograd_samples(&c, samples) <= samples);
         k->winograd_pack(packed, plain, out, in, 0);
-        k->winograd_conv(once, frames, packed, NULL, &c, samples, scratch);
-        k->winograd_weights(dw, frames, once, 0, &c, samples, scratch);
+        k->winograd_conv(once, frames, packed, NULL, &c, samples, scratch, NULL);
+        k->winograd_weights(dw, frames, once, 0, &c, samples, scratch, NULL);
         for (ptrdiff_t i = 0; i < samples; i++) {
             void *one = (char *)apart + i * y_len * real, *frame = (char *)frames + i * x_len * real;
-            k->winograd_conv(one, frame, packed, NULL, &c, 1, scratch_one);
-            k->winograd_weights(dw_apart, frame, one, 0, &c, 1, scratch_one);
+            k->winograd_conv(one, frame, packed, NULL, &c, 1, scratch_one, NULL);
+            k->winograd_weights(dw_apart, frame, one, 0, &c, 1, scratch_one, NULL);
         }
         cr_expect_arr_eq(once, apart, (size_t)(samples * y_len) * k->real_size);
         double *sum = doubles_of(k, dw, dw_len), *bound = zero_doubles(dw_len), largest = 0.0;
@@ -363,7 +363,7 @@ static void weights_compare(struct conv *v, const double *dy, int dy_pad, bool w
         void *reals_dy = reals_of(k, dy, dy_len), *packed = reals_of(k, before, dw_len);
         void *scratch = unset_reals(k, winograd ? k->winograd_scratch(&v->c, 1) : 0);
         if (winograd) {
-            k->winograd_weights(packed, x, reals_dy, dy_pad, &v->c, 1, scratch);
+            k->winograd_weights(packed, x, reals_dy, dy_pad, &v->c, 1, scratch, NULL);
         } else {
             k->conv_weights(packed, x, reals_dy, dy_pad, &v->c);
         }

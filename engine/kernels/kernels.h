@@ -43,6 +43,16 @@ struct convolution {
     int kernel, stride;                  /* 1 or 3; 1 or 2 */
 };
 
+/* Memory that is wanted soon: kernels that compute for long ask for it meanwhile. */
+struct soon {
+    int count;
+    struct {
+        const void *at;
+        ptrdiff_t len; /* reals */
+        int write;     /* it will be written */
+    } range[4];
+};
+
 struct term { /* of a linear combination */
     const void *x;
     struct transform transform;
@@ -74,10 +84,12 @@ struct kernels {
     ptrdiff_t (*winograd_samples)(const struct convolution *c, ptrdiff_t most);
     ptrdiff_t (*winograd_scratch)(const struct convolution *c, ptrdiff_t samples);
     void (*winograd_conv)(void *y, const void *framed_x, const void *packed, const void *bias,
-                          const struct convolution *c, ptrdiff_t samples, void *scratch);
+                          const struct convolution *c, ptrdiff_t samples, void *scratch,
+                          const struct soon *soon);
     /* conv_weights by the adjoint of winograd_conv, for `samples` frames of each. */
     void (*winograd_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
-                             const struct convolution *c, ptrdiff_t samples, void *scratch);
+                             const struct convolution *c, ptrdiff_t samples, void *scratch,
+                             const struct soon *soon);
     /* dw (packed order) += framed_x (x) framed_dy, dy in a border of dy_pad; dbias += sum of dy. */
     void (*conv_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
                          const struct convolution *c);

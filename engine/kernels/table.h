@@ -24,9 +24,11 @@ void NAME(winograd_pack)(void *packed, const void *w, ptrdiff_t out, ptrdiff_t i
 ptrdiff_t NAME(winograd_samples)(const struct convolution *c, ptrdiff_t most);
 ptrdiff_t NAME(winograd_scratch)(const struct convolution *c, ptrdiff_t samples);
 void NAME(winograd_conv)(void *y, const void *framed_x, const void *packed, const void *bias,
-                         const struct convolution *c, ptrdiff_t samples, void *scratch);
+                         const struct convolution *c, ptrdiff_t samples, void *scratch,
+                         const struct soon *soon);
 void NAME(winograd_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
-                            const struct convolution *c, ptrdiff_t samples, void *scratch);
+                            const struct convolution *c, ptrdiff_t samples, void *scratch,
+                         const struct soon *soon);
 void NAME(dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
                          ptrdiff_t out);
 void NAME(moments)(double *moments, ptrdiff_t count, const void *x, struct extent e,

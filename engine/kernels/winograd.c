@@ -247,9 +247,27 @@ INLINE struct place place_of(const struct grid *g, ptrdiff_t row, ptrdiff_t colu
     return (struct place){row / g->rows, row % g->rows * OUT, column * OUT};
 }
 
+/* Asks for the part of every range that is due with tile number `tile` of `tiles`. */
+INLINE void ask(const struct soon *soon, ptrdiff_t tile, ptrdiff_t tiles) {
+    for (int k = 0; k < soon->count; k++) {
+        const char *at = soon->range[k].at;
+        const ptrdiff_t lines = (soon->range[k].len * (ptrdiff_t)sizeof(real) + 63) / 64;
+        const ptrdiff_t share = (lines + tiles - 1) / tiles, end = (tile + 1) * share;
+        for (ptrdiff_t n = tile * share; n < (end < lines ? end : lines); n++) {
+            if (soon->range[k].write) {
+                __builtin_prefetch(at + n * 64, 1, 2);
+            } else {
+                __builtin_prefetch(at + n * 64, 0, 2);
+            }
+        }
+    }
+}
+
 /* B^T d B of the tile rows first..last-1 of all frames. */
 static void gather(real *v, const real *frames, const struct convolution *c, const struct grid *g,
-                   ptrdiff_t first, ptrdiff_t last) {
+                   ptrdiff_t first, ptrdiff_t last, ptrdiff_t samples, const struct soon *soon) {
+    const ptrdiff_t tiles = samples * g->rows * g->columns * g->in_blocks;
+    ptrdiff_t tile = first * g->columns * g->in_blocks;
     const ptrdiff_t row = c->frame_width * BLOCK, area = c->frame_height * row;
     const ptrdiff_t point = point_stride(g->in_blocks, g);
     for (ptrdiff_t b = 0; b < g->in_blocks; b++) {
@@ -257,6 +275,9 @@ static void gather(real *v, const real *frames, const struct convolution *c, con
         for (ptrdiff_t r = first; r < last; r++) {
             for (ptrdiff_t k = 0; k < g->columns; k++, to += BLOCK) {
                 const struct place p = place_of(g, r, k);
+                if (soon) {
+                    ask(soon, tile++, tiles);
+                }
                 gather_tile(to, point,
                             frames + (p.sample * g->in_blocks + b) * area + p.i * row +
                                 p.j * BLOCK,
@@ -287,14 +308,15 @@ static void scatter(real *y, const real *m, const real *bias, const struct convo
 }
 
 void NAME(winograd_conv)(void *y, const void *framed_x, const void *packed, const void *bias,
-                         const struct convolution *c, ptrdiff_t samples, void *scratch) {
+                         const struct convolution *c, ptrdiff_t samples, void *scratch,
+                         const struct soon *soon) {
     const struct grid g = grid_of(c, samples);
     const ptrdiff_t in_point = point_stride(g.in_blocks, &g), out_point = point_stride(g.panel, &g);
     const ptrdiff_t u_point = g.in_blocks * BLOCK * BLOCK;
     real *const v = scratch, *const m = v + POINTS * in_point;
     for (ptrdiff_t first = 0; first < samples * g.rows; first += g.group) {
         const ptrdiff_t end = first + g.group, all = samples * g.rows, last = end < all ? end : all;
-        gather(v, framed_x, c, &g, first, last);
+        gather(v, framed_x, c, &g, first, last, samples, soon);
         for (ptrdiff_t b = 0; b < g.out_blocks; b += g.panel) {
             const ptrdiff_t left = g.out_blocks - b, blocks = left < g.panel ? left : g.panel;
             NAME(products)(m, out_point, v, in_point,
@@ -418,13 +440,14 @@ static void add_weights(real *dw, const real *du, ptrdiff_t channels) {
 }
 
 void NAME(winograd_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
-                            const struct convolution *c, ptrdiff_t samples, void *scratch) {
+                            const struct convolution *c, ptrdiff_t samples, void *scratch,
+                         const struct soon *soon) {
     const struct grid g = grid_of(c, samples);
     const ptrdiff_t in_point = point_stride(g.in_blocks, &g), out_point = point_stride(g.panel, &g);
     real *const v = scratch, *const m = v + POINTS * in_point, *const du = m + POINTS * out_point;
     for (ptrdiff_t first = 0; first < samples * g.rows; first += g.group) {
         const ptrdiff_t end = first + g.group, all = samples * g.rows, last = end < all ? end : all;
-        gather(v, framed_x, c, &g, first, last);
+        gather(v, framed_x, c, &g, first, last, samples, soon);
         for (ptrdiff_t b = 0; b < g.out_blocks; b++) {
             if (b % g.panel == 0) {
                 const ptrdiff_t left = g.out_blocks - b;

@@ -17,7 +17,15 @@ struct backward {
     const void *packed;
     bool bias;
     int of; /* slope_chunk: the buffer */
+    const struct combination *before, *after; /* made with g, and with dx; or NULL */
 };
+
+static void make(const struct backward *b, const struct combination *combination, ptrdiff_t first,
+                 ptrdiff_t last) {
+    if (combination) {
+        combine_samples(b->pass, combination, first, last);
+    }
+}
 
 static const struct norm *norm_of(const struct backward *b, struct lazy lazy) {
     return lazy.norm >= 0 ? &b->chain->norms[lazy.norm] : NULL;
@@ -26,10 +34,12 @@ static const struct norm *norm_of(const struct backward *b, struct lazy lazy) {
 /* dw += the gradient of `samples` samples, frames of x and dy following each other. */
 static void weights_samples(const struct pass *pass, const struct weights *w,
                             const struct convolution *c, ptrdiff_t samples, void *dw,
-                            const void *frames_x, const void *frames_dy, int worker) {
+                            const void *frames_x, const void *frames_dy, const struct soon *soon,
+                            int worker) {
     const int pad = c->kernel / 2;
     if (w->winograd_weights) {
-        pass->k->winograd_weights(dw, frames_x, frames_dy, pad, c, samples, pass->scratch[worker]);
+        pass->k->winograd_weights(dw, frames_x, frames_dy, pad, c, samples, pass->scratch[worker],
+                                  soon);
         return;
     }
     const ptrdiff_t dy_len = (c->out_channels + BLOCK - 1) / BLOCK * (c->height + 2 * pad) *
@@ -67,6 +77,7 @@ static void conv_chunk(void *context, int chunk, int worker) {
         n = last - i < together ? last - i : together;
         const void *x = at(pass, b->frame->buffer[op->in.buffer], i * from->len);
         const void *g = at(pass, b->g, i * out_len), *raw = at_const(pass, b->raw, i * out_len);
+        make(b, b->before, i, i + n);
         for (ptrdiff_t s = 0; s < n; s++) {
             void *dy = at(pass, framed_dy, s * dy_len);
             k->slope(dy, pad, 1, c->height, c->width, at_const(pass, g, s * out_len),
@@ -77,7 +88,12 @@ static void conv_chunk(void *context, int chunk, int worker) {
             k->value(at(pass, framed_x, s * frame_len(c)), pad, at_const(pass, x, s * from->len),
                      from->extent, &b->in);
         }
-        weights_samples(pass, w, c, n, dw, framed_x, framed_dy, worker);
+        const ptrdiff_t next = last - i < 2 * n ? last - i - n : n;
+        struct soon soon = {0};
+        pass_soon(pass, &soon, at_const(pass, g, n * out_len), next * out_len, false);
+        pass_soon(pass, &soon, at_const(pass, raw, n * out_len), next * out_len, false);
+        pass_soon(pass, &soon, at_const(pass, x, n * from->len), next * from->len, false);
+        weights_samples(pass, w, c, n, dw, framed_x, framed_dy, &soon, worker);
         if (!b->dx) {
             continue;
         }
@@ -87,12 +103,15 @@ static void conv_chunk(void *context, int chunk, int worker) {
                      from->extent.width, at_const(pass, g, s * out_len),
                      at_const(pass, raw, s * out_len), out, &b->out, 1.0);
         }
+        soon.count = 0;
+        pass_soon(pass, &soon, dx, n * from->len, true);
         conv_samples(pass, w, true, &back, n, dx, c->stride > 1 ? dilated : framed_dy, b->packed,
-                     NULL, worker);
+                     NULL, &soon, worker);
         for (ptrdiff_t s = 0; s < n && norm; s++) {
             k->grad_moments(partial, at(pass, dx, s * from->len),
                             at_const(pass, x, s * from->len), from->extent, &b->in);
         }
+        make(b, b->after, i, i + n);
     }
 }
 
@@ -115,6 +134,7 @@ static void dense_chunk(void *context, int chunk, int worker) {
     const void *x = at(pass, b->frame->buffer[op->in.buffer], first * from->len);
     k->set(dw, 0.0, w->gradient_len);
     k->set(dbias, 0.0, w->bias_len);
+    make(b, b->before, first, last);
     for (ptrdiff_t i = 0; i < rows; i++) {
         k->slope(at(pass, dy, i * to->len), 0, 1, 1, 1, at(pass, b->g, (first + i) * to->len),
                  at_const(pass, b->raw, (first + i) * to->len), to->extent, &b->out, 1.0);
@@ -132,6 +152,7 @@ static void dense_chunk(void *context, int chunk, int worker) {
             k->grad_moments(partial, at(pass, dx, i * from->len),
                             at_const(pass, x, i * from->len), from->extent, &b->in);
         }
+        make(b, b->after, first, last);
     }
 }
 
@@ -207,6 +228,7 @@ static void moments_chunk(void *context, int chunk, int worker) {
     ptrdiff_t first, last;
     chunk_range(pass, chunk, &first, &last);
     for (ptrdiff_t i = first; i < last; i++) {
+        make(b, b->before, i, i + 1);
         pass->k->grad_moments(partial, at(pass, b->g, i * from->len),
                               at(pass, b->frame->buffer[lazy.buffer], i * from->len),
                               from->extent, &b->in);
@@ -225,6 +247,7 @@ static void slope_chunk(void *context, int chunk, int worker) {
         pass->k->slope(at(pass, b->dx, i * to->len), 0, 1, to->extent.height, to->extent.width,
                        at(pass, b->g, i * to->len), at_const(pass, b->raw, i * to->len),
                        to->extent, &b->out, 1.0);
+        make(b, b->after, i, i + 1);
     }
 }
 
@@ -239,10 +262,12 @@ static void run_residual(struct backward *b, struct work *work) {
     const struct buffer *from = &b->chain->buffers[op->in.buffer];
     struct frame *body = b->frame->bodies[op->index].frames[0];
     struct body_work *bw = &work->bodies[op->index];
-    const struct term scaled = {.x = b->g, .factor = op->layer->factor};
-    pass_combine(pass, to, bw->kbar, 1, &scaled);
+    const struct combination scaled = {.shape = to,
+                                       .y = bw->kbar,
+                                       .count = 1,
+                                       .terms = {{.x = b->g, .factor = op->layer->factor}}};
     bw->work->grad[0] = bw->xbar;
-    chain_backward(pass, op->body, body, bw->work, bw->kbar);
+    chain_backward(pass, op->body, body, bw->work, bw->kbar, &scaled, NULL);
     const void *path = b->g;
     void *dx = b->dx;
     if (op->layer->down) {
@@ -256,18 +281,24 @@ static void run_residual(struct backward *b, struct work *work) {
         path = bw->path;
     }
     if (dx) {
-        const struct term terms[2] = {{.x = path, .factor = 1.0}, {.x = bw->xbar, .factor = 1.0}};
-        pass_combine(pass, from, dx, 2, terms);
+        const struct combination sum = {
+            .shape = from,
+            .y = dx,
+            .count = 2,
+            .terms = {{.x = path, .factor = 1.0}, {.x = bw->xbar, .factor = 1.0}}};
+        pass_combine(pass, &sum);
     }
 }
 
 void chain_backward(struct pass *pass, const struct chain *chain, struct frame *frame,
-                    struct work *work, void *g) {
+                    struct work *work, void *g, const struct combination *before,
+                    const struct combination *after) {
     struct lazy read = chain->out; /* how the buffer g belongs to was read */
-    struct backward b = {.pass = pass, .chain = chain, .frame = frame, .g = g};
+    struct backward b = {.pass = pass, .chain = chain, .frame = frame, .g = g, .before = before};
     if (read.norm >= 0) {
         b.in = lazy_transform(chain, frame, read);
         pass_parallel(pass, 1e9, moments_chunk, &b);
+        b.before = NULL;
     }
     for (int i = chain->op_count - 1; i >= 0; i--) {
         const struct op *op = &chain->ops[i];
@@ -283,6 +314,11 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
         b.in = lazy_transform(chain, frame, op->in);
         b.out = lazy_transform(chain, frame, read);
         b.raw = frame->buffer[op->out];
+        const bool weighs = op->kind == OP_CONV || op->kind == OP_DENSE;
+        if (b.before && !weighs) {
+            pass_combine(pass, b.before);
+            b.before = NULL;
+        }
         if (!is_plain(read) &&
             (op->kind == OP_STORE || op->kind == OP_RESIDUAL || op->kind == OP_ODE)) {
             b.of = read.buffer; /* these do not read gradients through a transform */
@@ -291,17 +327,20 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
             b.out = (struct transform){.act = ACT_NONE}; /* undone: not once more by `down` */
         }
         b.dx = work->grad[op->in.buffer];
-        bool gathered = false;
         switch (op->kind) {
         case OP_CONV:
         case OP_DENSE:
+            if (after && op->in.buffer == 0 && is_plain(op->in)) {
+                b.after = after;
+                after = NULL;
+            }
             b.packed = packed_backward(pass, &op->weights, frame->cell);
             b.bias = op->weights.bias >= 0;
             pass_parallel(pass, 1e9 * (double)(op->kind == OP_CONV) +
                                     4.0 * (double)(pass->count * op->weights.gradient_len),
                           op->kind == OP_CONV ? conv_chunk : dense_chunk, &b);
             add_weight_gradients(pass, &op->weights, frame->cell);
-            gathered = true;
+            b.before = b.after = NULL;
             break;
         case OP_STORE: /* the stored value is the value read */
             b.dx = b.g;
@@ -323,12 +362,15 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
         }
         read = op->in;
         b.g = b.op->kind == OP_STORE ? b.g : work->grad[op->in.buffer];
-        if (read.norm >= 0 && !gathered) {
+        if (read.norm >= 0 && !weighs) {
             pass_parallel(pass, 1e9, moments_chunk, &b);
         }
     }
     if (!work->grad[0]) {
         return;
+    }
+    if (b.before) { /* a chain that only transforms */
+        pass_combine(pass, b.before);
     }
     if (read.norm >= 0) {
         const struct extent e = chain->buffers[0].extent;
@@ -340,6 +382,11 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
         b.dx = work->grad[0];
         b.raw = frame->buffer[0];
         b.out = lazy_transform(chain, frame, read);
+        b.after = after;
+        after = NULL;
         pass_parallel(pass, 1e9, slope_chunk, &b);
+    }
+    if (after) {
+        pass_combine(pass, after);
     }
 }

@@ -60,9 +60,9 @@ ptrdiff_t conv_together(const struct pass *pass, const struct op *op, struct ext
 
 void conv_samples(const struct pass *pass, const struct weights *w, bool back,
                   const struct convolution *c, ptrdiff_t samples, void *y, const void *frames,
-                  const void *packed, const void *bias, int worker) {
+                  const void *packed, const void *bias, const struct soon *soon, int worker) {
     if (back ? w->winograd_backward : w->winograd_forward) {
-        pass->k->winograd_conv(y, frames, packed, bias, c, samples, pass->scratch[worker]);
+        pass->k->winograd_conv(y, frames, packed, bias, c, samples, pass->scratch[worker], soon);
         return;
     }
     const ptrdiff_t y_len = (c->out_channels + BLOCK - 1) / BLOCK * c->height * c->width * BLOCK;
@@ -98,8 +98,12 @@ static void conv_chunk(void *context, int chunk, int worker) {
             k->value(at(pass, pass->framed_x[worker], s * frame_len(c)), pad,
                      at_const(pass, x, s * from->len), from->extent, &f->in);
         }
+        struct soon soon = {0};
+        pass_soon(pass, &soon, y, n * out_len, true);
+        pass_soon(pass, &soon, at_const(pass, x, n * from->len),
+                  (last - i < 2 * n ? last - i - n : n) * from->len, false);
         conv_samples(pass, &op->weights, false, c, n, y, direct ? x : pass->framed_x[worker],
-                     f->packed, f->bias, worker);
+                     f->packed, f->bias, &soon, worker);
         for (ptrdiff_t s = 0; s < n && norm; s++) {
             k->moments(partial, (i + s - first) * out.height * out.width,
                        at(pass, y, s * out_len), out, norm->of.act);
@@ -185,12 +189,15 @@ static void run_residual(struct forward *f) {
         pass_parallel(pass, 1e9, conv_chunk, f);
         path = out;
     }
-    const struct term terms[2] = {
-        {.x = path, .factor = 1.0},
-        {.x = body->buffer[op->body->out.buffer],
-         .transform = lazy_transform(op->body, body, op->body->out),
-         .factor = op->layer->factor}};
-    pass_combine(pass, to, out, 2, terms);
+    const struct combination sum = {
+        .shape = to,
+        .y = out,
+        .count = 2,
+        .terms = {{.x = path, .factor = 1.0},
+                  {.x = body->buffer[op->body->out.buffer],
+                   .transform = lazy_transform(op->body, body, op->body->out),
+                   .factor = op->layer->factor}}};
+    pass_combine(pass, &sum);
 }
 
 static double op_work(const struct forward *f) { /* flops, roughly */
@@ -253,26 +260,14 @@ void chain_forward(struct pass *pass, const struct chain *chain, struct frame *f
     }
 }
 
-struct combination {
-    struct pass *pass;
-    const struct buffer *shape;
-    void *y;
-    int count;
-    const struct term *terms;
-};
-
-static void combine_chunk(void *context, int chunk, int worker) {
-    (void)worker;
-    const struct combination *c = context;
-    struct pass *pass = c->pass;
-    struct term terms[TABLEAU_STAGES_MAX + 2];
+void combine_samples(const struct pass *pass, const struct combination *c, ptrdiff_t first,
+                     ptrdiff_t last) {
+    struct term terms[TABLEAU_STAGES_MAX + 1];
     bool per_channel = false;
     for (int t = 0; t < c->count; t++) {
         terms[t] = c->terms[t];
         per_channel |= terms[t].transform.scale != NULL;
     }
-    ptrdiff_t first, last;
-    chunk_range(pass, chunk, &first, &last);
     const ptrdiff_t len = c->shape->len, together = per_channel ? 1 : last - first;
     struct extent e = c->shape->extent;
     if (!per_channel) { /* no channels to tell apart: one long row */
@@ -286,8 +281,21 @@ static void combine_chunk(void *context, int chunk, int worker) {
     }
 }
 
-void pass_combine(struct pass *pass, const struct buffer *shape, void *y, int count,
-                  const struct term *terms) {
-    struct combination c = {pass, shape, y, count, terms};
-    pass_parallel(pass, (double)(pass->count * shape->len * count), combine_chunk, &c);
+struct combining {
+    struct pass *pass;
+    const struct combination *combination;
+};
+
+static void combine_chunk(void *context, int chunk, int worker) {
+    (void)worker;
+    const struct combining *c = context;
+    ptrdiff_t first, last;
+    chunk_range(c->pass, chunk, &first, &last);
+    combine_samples(c->pass, c->combination, first, last);
+}
+
+void pass_combine(struct pass *pass, const struct combination *combination) {
+    struct combining c = {pass, combination};
+    pass_parallel(pass, (double)(pass->count * combination->shape->len * combination->count),
+                  combine_chunk, &c);
 }

@@ -193,13 +193,13 @@ static void ode_back(struct layout *l, const struct op *op, struct body_state *s
             bench.out[i] = NULL;
         }
     }
+    if (dx) { /* written while the last stage is undone */
+        *dx = take(l, in);
+    }
     for (int p = 0; p < 2; p++) {
         arena_give(&l->arena, place[p], size[p]);
     }
     bench_give(l, body, &bench);
-    if (dx) {
-        *dx = take(l, in);
-    }
     for (int i = 0; i <= reach.last; i++) {
         give(l, reach.stage[i] ? work->ybar[i] : NULL, in);
     }

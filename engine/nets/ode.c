@@ -44,7 +44,7 @@ bool ode_moves(const struct tableau *scheme, int stage) {
 struct reach ode_reach(const struct op *op, const struct tableau *scheme) {
     const struct lazy out = op->body->out;
     const bool read = out.norm >= 0 || out.act != ACT_NONE || op->skip >= 0;
-    struct reach reach = {.last = -1};
+    struct reach reach = {.first = -1, .last = -1};
     for (int i = scheme->stages - 1; i >= 0; i--) {
         for (int j = i + 1; j < scheme->stages; j++) {
             reach.input[i] |= reach.stage[j] && scheme->a[j][i].p != 0;
@@ -52,6 +52,7 @@ struct reach ode_reach(const struct op *op, const struct tableau *scheme) {
         reach.stage[i] = scheme->b[i].p != 0 || reach.input[i];
         reach.slope[i] = reach.stage[i] && read;
         reach.last = reach.stage[i] && reach.last < 0 ? i : reach.last;
+        reach.first = reach.stage[i] ? i : reach.first;
     }
     return reach;
 }
@@ -86,32 +87,33 @@ static void step_begin(const struct step *s, const struct seat *seats) {
 
 /* Y_i, where it is not the state. */
 static void stage_input(const struct step *s, int stage) {
-    struct term terms[TABLEAU_STAGES_MAX + 1];
-    int count = 0;
-    terms[count++] = (struct term){.x = s->x, .factor = 1.0};
+    struct combination sum = {.shape = &s->op->body->buffers[0],
+                              .y = s->state->frames[stage]->buffer[0],
+                              .count = 1,
+                              .terms = {{.x = s->x, .factor = 1.0}}};
     for (int j = 0; j < stage; j++) {
         if (s->scheme->a[stage][j].p != 0) {
-            terms[count++] = slope_term(s->pass, s->op, s->state->frames[j],
-                                        s->h * s->scheme->av[stage][j]);
+            sum.terms[sum.count++] = slope_term(s->pass, s->op, s->state->frames[j],
+                                                s->h * s->scheme->av[stage][j]);
         }
     }
-    if (count > 1) {
-        pass_combine(s->pass, &s->op->body->buffers[0], s->state->frames[stage]->buffer[0], count,
-                     terms);
+    if (sum.count > 1) {
+        pass_combine(s->pass, &sum);
     }
 }
 
 static void step_end(const struct step *s, void *next) {
-    struct term terms[TABLEAU_STAGES_MAX + 1];
-    int count = 0;
-    terms[count++] = (struct term){.x = s->x, .factor = 1.0};
+    struct combination sum = {.shape = &s->op->body->buffers[0],
+                              .y = next,
+                              .count = 1,
+                              .terms = {{.x = s->x, .factor = 1.0}}};
     for (int i = 0; i < s->scheme->stages; i++) {
         if (s->scheme->b[i].p != 0) {
-            terms[count++] = slope_term(s->pass, s->op, s->state->frames[i],
-                                        s->h * s->scheme->bv[i]);
+            sum.terms[sum.count++] =
+                slope_term(s->pass, s->op, s->state->frames[i], s->h * s->scheme->bv[i]);
         }
     }
-    pass_combine(s->pass, &s->op->body->buffers[0], next, count, terms);
+    pass_combine(s->pass, &sum);
 }
 
 /* The state at the start of a step, for x at 0 and out at 1. */
@@ -191,8 +193,12 @@ static void skip_backward(struct pass *pass, const struct op *op, const struct f
         sum += pass->partial[c * pass->partial_stride];
     }
     pass->k->from_doubles(target, &sum, 1);
-    const struct term scaled = {.x = kbar, .factor = skip_scalar(pass, op, frame->cell)};
-    pass_combine(pass, &op->body->buffers[0], kbar, 1, &scaled);
+    const struct combination scaled = {
+        .shape = &op->body->buffers[0],
+        .y = kbar,
+        .count = 1,
+        .terms = {{.x = kbar, .factor = skip_scalar(pass, op, frame->cell)}}};
+    pass_combine(pass, &scaled);
 }
 
 static void run_again(const struct step *s, int stage, enum again again) {
@@ -203,21 +209,38 @@ static void run_again(const struct step *s, int stage, enum again again) {
 }
 
 /* kbar_i of eq. 15; Ybar_j of later stages stands in work->ybar. */
-static void slope_gradient(const struct step *s, const struct reach *reach, int stage,
-                           const void *xbar, const struct body_work *work) {
+static struct combination slope_gradient(const struct step *s, const struct reach *reach,
+                                         int stage, const void *xbar,
+                                         const struct body_work *work) {
     const double factor = s->h * s->op->layer->factor;
-    struct term terms[TABLEAU_STAGES_MAX + 1];
-    int count = 0;
+    struct combination sum = {.shape = &s->op->body->buffers[0], .y = work->kbar};
     if (s->scheme->b[stage].p != 0) {
-        terms[count++] = (struct term){.x = xbar, .factor = factor * s->scheme->bv[stage]};
+        sum.terms[sum.count++] =
+            (struct term){.x = xbar, .factor = factor * s->scheme->bv[stage]};
     }
     for (int j = stage + 1; j < s->scheme->stages; j++) {
         if (s->scheme->a[j][stage].p != 0 && reach->stage[j]) {
-            terms[count++] =
+            sum.terms[sum.count++] =
                 (struct term){.x = work->ybar[j], .factor = factor * s->scheme->av[j][stage]};
         }
     }
-    pass_combine(s->pass, &s->op->body->buffers[0], work->kbar, count, terms);
+    return sum;
+}
+
+/* xbar of eq. 17, from that of the step behind. */
+static struct combination state_gradient(const struct step *s, const struct reach *reach,
+                                         const void *xbar, void *next,
+                                         const struct body_work *work) {
+    struct combination sum = {.shape = &s->op->body->buffers[0],
+                              .y = next,
+                              .count = 1,
+                              .terms = {{.x = xbar, .factor = 1.0}}};
+    for (int i = 0; i < s->scheme->stages; i++) {
+        if (reach->stage[i]) {
+            sum.terms[sum.count++] = (struct term){.x = work->ybar[i], .factor = 1.0};
+        }
+    }
+    return sum;
 }
 
 /* What is not kept is computed again: with MEMORY_STEPS first the whole step, whose last stage then
@@ -226,6 +249,7 @@ static void step_backward(const struct step *s, const struct reach *reach, struc
                           const void *xbar, void *next) {
     struct pass *pass = s->pass;
     const struct op *op = s->op;
+    const struct combination sum = state_gradient(s, reach, xbar, next, work);
     step_begin(s, s->state->back);
     int complete = -1;
     for (int i = 0; pass->memory == MEMORY_STEPS && i <= reach->last; i++) {
@@ -242,23 +266,14 @@ static void step_backward(const struct step *s, const struct reach *reach, struc
             run_again(s, i, AGAIN_INNER);
         }
         struct frame *frame = s->state->frames[i];
-        slope_gradient(s, reach, i, xbar, work);
+        const struct combination slope = slope_gradient(s, reach, i, xbar, work);
         if (op->skip >= 0) {
+            pass_combine(pass, &slope);
             skip_backward(pass, op, frame, work->kbar);
         }
         work->work->grad[0] = work->ybar[i];
-        chain_backward(pass, op->body, frame, work->work, work->kbar);
-    }
-    if (next) {
-        struct term terms[TABLEAU_STAGES_MAX + 1];
-        int count = 0;
-        terms[count++] = (struct term){.x = xbar, .factor = 1.0};
-        for (int i = 0; i < s->scheme->stages; i++) {
-            if (reach->stage[i]) {
-                terms[count++] = (struct term){.x = work->ybar[i], .factor = 1.0};
-            }
-        }
-        pass_combine(pass, &op->body->buffers[0], next, count, terms);
+        chain_backward(pass, op->body, frame, work->work, work->kbar,
+                       op->skip >= 0 ? NULL : &slope, next && i == reach->first ? &sum : NULL);
     }
 }
 

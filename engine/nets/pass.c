@@ -386,7 +386,7 @@ void pass_backward(struct pass *pass, const void *doutputs) {
                           .blocked = pass->doutputs,
                           .channels = pass->net->outputs};
     pass_parallel(pass, (double)(pass->count * in.buffer->len), import_chunk, &in);
-    chain_backward(pass, chain, pass->frame, pass->work, pass->doutputs);
+    chain_backward(pass, chain, pass->frame, pass->work, pass->doutputs, NULL, NULL);
 }
 
 ptrdiff_t pass_evaluations(const struct pass *pass) {

@@ -110,7 +110,7 @@ struct run pass_run(const struct pass *pass, const struct op *op);
 
 /* What the gradient of an ODE operation depends on. */
 struct reach {
-    int last;                             /* such a stage; -1: none */
+    int first, last;                      /* such stages; -1: none */
     bool stage[TABLEAU_STAGES_MAX];       /* stages on whose slope x_N depends */
     bool slope[TABLEAU_STAGES_MAX];       /* their outputs that a slope's gradient reads */
     bool input[TABLEAU_STAGES_MAX];       /* their outputs that later such stages read */
@@ -165,7 +165,18 @@ static inline ptrdiff_t frame_len(const struct convolution *c) {
  * algorithm. */
 void conv_samples(const struct pass *pass, const struct weights *w, bool back,
                   const struct convolution *c, ptrdiff_t samples, void *y, const void *frames,
-                  const void *packed, const void *bias, int worker);
+                  const void *packed, const void *bias, const struct soon *soon, int worker);
+
+/* Adds `len` reals to what is wanted soon, unless they would drive out what is in use. */
+static inline void pass_soon(const struct pass *pass, struct soon *soon, const void *at,
+                             ptrdiff_t len, bool write) {
+    const ptrdiff_t most = (1 << 18) / (ptrdiff_t)pass->k->real_size; /* of a second-level cache */
+    if (len > 0 && len <= most) {
+        soon->range[soon->count].at = at;
+        soon->range[soon->count].len = len;
+        soon->range[soon->count++].write = write;
+    }
+}
 
 /* Packed weights of a cell. */
 const void *packed_forward(const struct pass *pass, const struct weights *w, int cell);
@@ -177,11 +188,25 @@ static inline bool pass_gathers(const struct pass *pass) {
     return pass->options.training && pass->again == AGAIN_NOT;
 }
 
+/* y = sum of terms, of states of `shape`; left to the operation next to it, which makes it sample
+ * by sample while what it reads is in the cache. */
+struct combination {
+    const struct buffer *shape;
+    void *y;
+    int count;
+    struct term terms[TABLEAU_STAGES_MAX + 1];
+};
+void pass_combine(struct pass *pass, const struct combination *combination);
+void combine_samples(const struct pass *pass, const struct combination *combination,
+                     ptrdiff_t first, ptrdiff_t last);
+
 void chain_forward(struct pass *pass, const struct chain *chain, struct frame *frame);
 /* g: gradient by the value of chain->out; may be overwritten. Leaves the gradient by the chain's
- * input in work->grad[0] unless that is NULL. */
+ * input in work->grad[0] unless that is NULL. `before` makes g first, `after` is made as soon as
+ * work->grad[0] stands; either may be NULL. */
 void chain_backward(struct pass *pass, const struct chain *chain, struct frame *frame,
-                    struct work *work, void *g);
+                    struct work *work, void *g, const struct combination *before,
+                    const struct combination *after);
 
 /* Runs an ODE operation from x to out. Back from g, the gradient by out, which is overwritten, to dx,
  * the gradient by x; NULL: nobody wants it. */
@@ -200,9 +225,5 @@ void norm_backward(struct pass *pass, const struct norm *norm, struct norm_state
 /* Moves the running statistics by the batch statistics of the visits, in order. */
 void norm_move(struct pass *pass, const struct norm *norm, int index, const struct visit *visits,
                int count);
-
-/* y = sum of terms over the whole batch. */
-void pass_combine(struct pass *pass, const struct buffer *shape, void *y, int count,
-                  const struct term *terms);
 
 #endif
