@@ -59,6 +59,30 @@ struct term { /* of a linear combination */
     double factor;
 };
 
+/* A stack of dense layers and activations, act_n(W_n .. act_1(W_1 act_0(x) + b_1) .. + b_n), with
+ * the weights of one cell. Made by its first members; field_plan fills in the rest.
+ *
+ * A trace holds one evaluation on `rows` rows of features: [x][act_0(x)][layer 1]..[layer n], each
+ * (rows, padded features), act_0 only where there is one, and behind each value of a gelu its slope.
+ * A back holds the gradients by what the layers add up before they act: [layer 1]..[layer n]. */
+struct field_layer {
+    ptrdiff_t in, out;                     /* features */
+    enum activation act;                   /* of its output */
+    const void *forward, *backward, *bias; /* packed; padded, or NULL */
+    ptrdiff_t value_at, back_at;           /* reals of a row before its value, its gradient */
+    ptrdiff_t dw_at, dbias_at;             /* in a gradient */
+    int turned; /* its weight gradient has inputs in lanes */
+};
+struct field {
+    ptrdiff_t in;
+    enum activation first; /* act_0 */
+    int count;             /* layers, at least one */
+    struct field_layer *layers;
+    ptrdiff_t first_at;
+    ptrdiff_t trace_len, back_len; /* reals of a row */
+    ptrdiff_t gradient_len;        /* reals of the sums of all weight gradients */
+};
+
 struct kernels {
     const char *name; /* "f32 avx512" */
     enum precision precision;
@@ -100,6 +124,24 @@ struct kernels {
                   ptrdiff_t in, ptrdiff_t out);
     void (*dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
                           ptrdiff_t out);
+
+    /* ---- dense fields on rows: struct field ---- */
+    void (*field_plan)(struct field *f);
+    /* Fills a trace whose x is in place. */
+    void (*field_value)(const struct field *f, void *trace, ptrdiff_t rows);
+    /* The vector-Jacobian product: the back's last layer holds the gradient by the field's value;
+     * fills the back, and dx (rows, padded). */
+    void (*field_back)(const struct field *f, const void *trace, void *back, void *dx,
+                       ptrdiff_t rows);
+    /* gradient += weight gradients of `count` evaluations, traces and backs one behind another. */
+    void (*field_weights)(const struct field *f, void *gradient, const void *trace,
+                          const void *back, ptrdiff_t rows, int count);
+    /* Adds one layer's part of `parts` gradients, in order, to plain dw (out, in) and dbias (out);
+     * overwrites the first. */
+    void (*field_gradient)(const struct field *f, int layer, void *gradient, ptrdiff_t parts,
+                           ptrdiff_t stride, void *dw, void *dbias);
+    /* y = sum of factor x over count >= 1 arrays of n reals, n a multiple of 16; y may be an x. */
+    void (*blend)(void *y, ptrdiff_t n, int count, const void *const *x, const double *factor);
 
     /* moments[0..C) mean, moments[C..2C) sum of squared deviations, merged into doubles that
      * already hold `count` values per channel. */

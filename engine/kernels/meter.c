@@ -91,6 +91,21 @@ static double conv_reals(const struct convolution *c) {
 static double conv_weights(const struct convolution *c) {
     return (double)(c->kernel * c->kernel * padded(c->in_channels) * padded(c->out_channels));
 }
+/* Of all weights of a field, and of the values of a row. */
+static double field_products(const struct field *f) {
+    double flops = 0.0;
+    for (int n = 0; n < f->count; n++) {
+        flops += 2.0 * (double)(f->layers[n].in * f->layers[n].out);
+    }
+    return flops;
+}
+static double field_values(const struct field *f) {
+    double values = f->first != ACT_NONE ? (double)f->in : 0.0;
+    for (int n = 0; n < f->count; n++) {
+        values += (double)f->layers[n].out;
+    }
+    return values;
+}
 static double dense_reals(ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out) {
     return (double)(rows * (padded(in) + padded(out)) + padded(in) * padded(out));
 }
@@ -147,7 +162,7 @@ static void end_span(const struct span *span) {
 #undef METER
 
 /* Entries that are not worth measuring or that measure themselves. */
-enum { UNMETERED = 4 }; /* winograd_len, winograd_samples, winograd_scratch, peak */
+enum { UNMETERED = 5 }; /* winograd_len, winograd_samples, winograd_scratch, field_plan, peak */
 _Static_assert(sizeof(struct kernels) == offsetof(struct kernels, value) +
                                              (METER_KERNELS + UNMETERED) * sizeof(void (*)(void)),
                "an entry of struct kernels is missing in meter.def (or in UNMETERED)");

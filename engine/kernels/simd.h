@@ -64,6 +64,10 @@ INLINE vec vec_abs(vec x) {
     return (vec)((ivec)x & (((ivec){0} - 1) ^ ((((ivec){0} + 1) << (REAL_BITS - 1)))));
 }
 
+static const double FACTORIALS[] = {1,      1,       2,        6,         24,
+                                    120,    720,     5040,     40320,     362880,
+                                    3628800, 39916800, 479001600, 6227020800};
+
 /* exp(x) - 1 for x <= 0: x = k ln 2 + r, |r| <= ln 2 / 2, Taylor series in r. Relative error of
  * a few units in the last place; below EXP_LEAST the result is -1 to rounding. NUMERICS.md
  * eq. 27. */
@@ -72,9 +76,9 @@ INLINE vec vec_expm1_negative(vec x) {
     vec shifted = x * (real)1.44269504088896340736 + (real)ROUND_MAGIC;
     vec k = shifted - (real)ROUND_MAGIC;
     vec r = (x - k * (real)LN2_HIGH) - k * (real)LN2_LOW;
-    vec p = splat((real)1.0 / (real)EXP_TERMS);
-    for (int n = EXP_TERMS - 1; n >= 2; n--) { /* nested: 1 + r/n (1 + r/(n+1) (...)) */
-        p = ((real)1.0 + r * p) * ((real)1.0 / (real)n);
+    vec p = splat((real)(1.0 / FACTORIALS[EXP_TERMS]));
+    for (int n = EXP_TERMS - 1; n >= 2; n--) {
+        p = p * r + (real)(1.0 / FACTORIALS[n]);
     }
     vec q = r + r * r * p;
     ivec exponent = ((ivec)shifted << MANTISSA) + ((bits)EXPONENT_BIAS << MANTISSA);

@@ -31,6 +31,15 @@ void NAME(winograd_weights)(void *dw, const void *framed_x, const void *framed_d
                          const struct soon *soon);
 void NAME(dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
                          ptrdiff_t out);
+void NAME(field_plan)(struct field *f);
+void NAME(field_value)(const struct field *f, void *trace, ptrdiff_t rows);
+void NAME(field_back)(const struct field *f, const void *trace, void *back, void *dx,
+                      ptrdiff_t rows);
+void NAME(field_weights)(const struct field *f, void *gradient, const void *trace,
+                         const void *back, ptrdiff_t rows, int count);
+void NAME(field_gradient)(const struct field *f, int layer, void *gradient, ptrdiff_t parts,
+                          ptrdiff_t stride, void *dw, void *dbias);
+void NAME(blend)(void *y, ptrdiff_t n, int count, const void *const *x, const double *factor);
 void NAME(moments)(double *moments, ptrdiff_t count, const void *x, struct extent e,
                    enum activation act);
 void NAME(grad_moments)(double *sums, void *g, const void *x, struct extent e,
