@@ -115,11 +115,12 @@ Test(memory, units_without_norms_have_the_same_bits_whatever_is_kept) {
     check_schemes(UNIT("\"norm\":\"none\",\"unit\":\"pre\",\"act\":\"tanh\""));
 }
 
+/* Layer by layer; test_dense_field knows the other way. */
 Test(memory, mlps_have_the_same_bits_whatever_is_kept) {
     check_schemes("{\"family\":\"mlp\",\"input\":[3],\"hidden\":40,\"layers\":3,\"nodes\":2,"
-                  "\"steps\":6,\"augment\":2,\"scheme\":\"%s\"}");
+                  "\"steps\":6,\"augment\":2,\"field\":\"layers\",\"scheme\":\"%s\"}");
     check_schemes("{\"family\":\"mlp\",\"input\":[5],\"hidden\":20,\"steps\":5,\"act\":\"relu\","
-                  "\"precision\":\"f64\",\"scheme\":\"%s\"}");
+                  "\"field\":\"layers\",\"precision\":\"f64\",\"scheme\":\"%s\"}");
 }
 
 /* Bodies of odd forms: of three convolutions, with stored values in between, of one operation, of

@@ -12,6 +12,7 @@
 static const char *const unit_names[] = {"post", "pre", NULL};
 static const char *const norm_names[] = {"batch", "none", NULL};
 static const char *const convolution_names[] = {"auto", "direct", NULL};
+static const char *const field_names[] = {"auto", "layers", NULL};
 
 /* ---- continuous, residual: images ---- */
 
@@ -245,7 +246,7 @@ static bool residual_build(const cJSON *config, struct layers *layers, ptrdiff_t
 struct mlp_options {
     cJSON *input;
     ptrdiff_t outputs, hidden, layers, augment, steps, nodes, seed;
-    int act, edge, precision;
+    int act, edge, field, precision;
     char scheme[OPTION_TEXT_SIZE], basis[OPTION_TEXT_SIZE];
     double eps;
 };
@@ -269,6 +270,8 @@ static const struct option mlp_options[] = {
      "time scale of dx/dt = eps R(x); 0: the number of nodes"},
     {"edge", OPTION_CHOICE, MLP(edge), "open", 0, 0, edge_names,
      "weights read by a stage at the end of its step"},
+    {"field", OPTION_CHOICE, MLP(field), "auto", 0, 0, field_names,
+     "auto: the field is solved a few samples at a time; layers: layer by layer"},
     {"seed", OPTION_INTEGER, MLP(seed), "0", 0, 9e15, NULL, "seed of the initial weights"},
     {"precision", OPTION_CHOICE, MLP(precision), "f32", 0, 0, precision_names, "f32 or f64"},
 };
@@ -307,6 +310,7 @@ static bool mlp_build(const cJSON *config, struct layers *layers, ptrdiff_t *inp
     block->steps = (int)o.steps;
     block->nodes = (int)o.nodes;
     block->edge = (enum edge)o.edge;
+    block->direct = o.field == 1;
     for (int i = 0; i <= o.layers; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "fc%d", i + 1);

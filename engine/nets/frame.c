@@ -1,6 +1,6 @@
 /* The skeleton of a pass: frames, and the gradients that go with them, whose tensors layout.c seats;
  * and the states of norms, which are kept of every visit. */
-#include "nets/pass.h"
+#include "nets/dense_field.h"
 
 enum { NORM_REALS = 6, NORM_DOUBLES = 2 }; /* rows of a norm_state */
 
@@ -13,6 +13,10 @@ static bool body_create(struct pass *pass, const struct op *op, struct body_stat
         state->count = run.scheme->stages;
         state->visit_count = run.scheme->stages * (each ? run.steps : 1);
         pass->evaluations += (ptrdiff_t)run.scheme->stages * run.steps;
+        if (dense_field_fits(op)) {
+            state->count = state->visit_count = 0;
+            return (state->dense = dense_field_create(pass, op)) != NULL;
+        }
         const size_t size = (size_t)state->count * buffers * sizeof(struct seat);
         state->fore = pass_take_zero(pass, size);
         state->back = pass_take_zero(pass, size);
@@ -53,7 +57,7 @@ struct work *frame_work(struct pass *pass, const struct chain *chain) {
     bool ok = work->grad && work->bodies;
     for (int i = 0; ok && i < chain->op_count; i++) {
         const struct op *op = &chain->ops[i];
-        if (op->body) {
+        if (op->body && !dense_field_fits(op)) {
             struct body_work *body = &work->bodies[op->index];
             const int stages = op->kind == OP_ODE ? pass_run(pass, op).scheme->stages : 0;
             body->work = frame_work(pass, op->body);

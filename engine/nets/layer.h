@@ -40,7 +40,8 @@ struct layer {
     char name[LAYER_NAME_SIZE]; /* prefix of its parameters: "block1.conv1" */
     ptrdiff_t out;              /* conv, dense: channels or features out */
     int kernel, stride;         /* conv; residual: stride of its 1x1 convolution */
-    bool direct; /* conv: by the direct sum even where Winograd's algorithm is faster */
+    bool direct; /* conv: by the direct sum even where Winograd's algorithm is faster; ode: layer by
+                    layer even where samples could go through all steps (dense_field.h) */
     bool bias;
     bool bias_zero;   /* bias starts at zero; else as PyTorch draws it */
     bool down;        /* residual: has the 1x1 convolution `name`.down */

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "nets/dense_field.h"
 
 struct layout {
     const struct pass *pass;
@@ -128,6 +129,27 @@ static size_t kept_in_step(const struct layout *l, const struct op *op,
     return bytes;
 }
 
+static void dense_fore(struct layout *l, struct body_state *state) {
+    const size_t kept = dense_field_kept(l->pass, state->dense);
+    const size_t room = dense_field_room(l->pass, state->dense, false);
+    state->kept = (struct seat){.at = kept ? arena_take(&l->arena, kept) : NULL, .stride = kept};
+    void *place = room ? arena_take(&l->arena, room) : NULL;
+    dense_field_seat(state->dense, false, state->kept.at, place);
+    arena_give(&l->arena, place, room);
+}
+
+static void dense_back(struct layout *l, const struct op *op, struct body_state *state,
+                       void **dx) {
+    const size_t room = dense_field_room(l->pass, state->dense, true);
+    void *place = arena_take(&l->arena, room);
+    if (dx) {
+        *dx = take(l, &op->body->buffers[0]);
+    }
+    dense_field_seat(state->dense, true, state->kept.at, place);
+    arena_give(&l->arena, place, room);
+    arena_give(&l->arena, state->kept.at, state->kept.stride);
+}
+
 /* Without gradients the states are one after another in the output's place. */
 static void ode_fore(struct layout *l, const struct op *op, struct body_state *state, void *out) {
     const struct run run = pass_run(l->pass, op);
@@ -238,7 +260,9 @@ static void chain_fore(struct layout *l, const struct chain *chain, struct frame
         if (op->out >= 0) {
             frame->buffer[op->out] = take(l, &chain->buffers[op->out]);
         }
-        if (op->kind == OP_ODE) {
+        if (op->kind == OP_ODE && frame->bodies[op->index].dense) {
+            dense_fore(l, &frame->bodies[op->index]);
+        } else if (op->kind == OP_ODE) {
             ode_fore(l, op, &frame->bodies[op->index], frame->buffer[op->out]);
         } else if (op->kind == OP_RESIDUAL) {
             struct frame *body = frame->bodies[op->index].frames[0];
@@ -295,7 +319,9 @@ static void chain_back(struct layout *l, const struct chain *chain, struct frame
         if (op->kind == OP_STORE) {
             continue;
         }
-        if (op->kind == OP_ODE) {
+        if (op->kind == OP_ODE && frame->bodies[op->index].dense) {
+            dense_back(l, op, &frame->bodies[op->index], want ? &work->grad[in] : NULL);
+        } else if (op->kind == OP_ODE) {
             ode_back(l, op, &frame->bodies[op->index], &work->bodies[op->index],
                      want ? &work->grad[in] : NULL);
         } else if (op->kind == OP_RESIDUAL) {

@@ -3,7 +3,7 @@
  *     Y_i = x + h sum_{j<i} a_ij k_j,  k_i = factor skip body(Y_i),  x <- x + h sum_i b_i k_i
  *     kbar_i = h (b_i xbar + sum_{j>i} a_ji Ybar_j),  xbar <- xbar + sum_i Ybar_i
  * A slope is not stored: combinations read the body's output through its transform. */
-#include "nets/pass.h"
+#include "nets/dense_field.h"
 
 #include <assert.h>
 
@@ -26,7 +26,7 @@ static struct term slope_term(const struct pass *pass, const struct op *op,
                                    skip_scalar(pass, op, frame->cell)};
 }
 
-static int stage_cell(const struct op *op, const struct run *run, int step, int stage) {
+int ode_cell(const struct op *op, const struct run *run, int step, int stage) {
     const struct support s = op->layer->basis->at(op->layer->nodes, step, run->steps,
                                                   run->scheme->c[stage], run->edge);
     assert(s.count == 1);
@@ -126,6 +126,10 @@ static void *state_at(const struct body_state *state, const struct run *run, int
 
 void ode_forward(struct pass *pass, const struct op *op, struct body_state *state, void *x,
                  void *out) {
+    if (state->dense) {
+        dense_field_forward(pass, state->dense, x, out);
+        return;
+    }
     const struct run run = pass_run(pass, op);
     const int stages = run.scheme->stages;
     struct step step = {.pass = pass,
@@ -138,7 +142,7 @@ void ode_forward(struct pass *pass, const struct op *op, struct body_state *stat
         const int visits = state->visit_count > stages ? step.index * stages : 0;
         step.x = state_at(state, &run, step.index, x, out);
         for (int i = 0; i < stages; i++) {
-            state->visits[visits + i].cell = stage_cell(op, &run, step.index, i);
+            state->visits[visits + i].cell = ode_cell(op, &run, step.index, i);
         }
         step_begin(&step, state->fore);
         for (int i = 0; i < stages; i++) {
@@ -279,6 +283,10 @@ static void step_backward(const struct step *s, const struct reach *reach, struc
 
 void ode_backward(struct pass *pass, const struct op *op, struct body_state *state,
                   struct body_work *work, void *g, void *dx) {
+    if (state->dense) {
+        dense_field_backward(pass, state->dense, g, dx);
+        return;
+    }
     const struct run run = pass_run(pass, op);
     struct step step = {.pass = pass,
                         .op = op,

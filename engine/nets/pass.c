@@ -1,4 +1,4 @@
-#include "nets/pass.h"
+#include "nets/dense_field.h"
 
 #include <assert.h>
 #include <math.h>
@@ -96,7 +96,7 @@ static void chain_needs(const struct pass *pass, const struct chain *chain, stru
                 raise_to(&needs->scratch, pass->k->winograd_scratch(&back, together));
             }
         }
-        if (op->body) {
+        if (op->body && !dense_field_fits(op)) {
             chain_needs(pass, op->body, needs);
         }
     }

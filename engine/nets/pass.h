@@ -38,6 +38,7 @@ struct body_state {
     /* ODE: */
     int visit_count; /* of every stage of a step or, where something is kept, of every step */
     struct visit *visits;
+    struct dense_field *dense; /* instead of all that follows, when it fits (dense_field.h) */
     void *x;                  /* the state before the first step */
     struct seat state;        /* at the start of the second step, and further on */
     struct seat kept;         /* what is kept of the stages */
@@ -107,6 +108,8 @@ struct run {
     enum edge edge;
 };
 struct run pass_run(const struct pass *pass, const struct op *op);
+/* The node in depth that a stage of an ODE operation reads. */
+int ode_cell(const struct op *op, const struct run *run, int step, int stage);
 
 /* What the gradient of an ODE operation depends on. */
 struct reach {

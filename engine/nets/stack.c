@@ -12,11 +12,12 @@ struct entry_options { /* of one layer, whatever its kind */
     ptrdiff_t out, kernel, stride, steps, nodes;
     bool bias, down, skip;
     double factor, eps, momentum;
-    int update, edge, convolution;
+    int update, edge, convolution, field;
     cJSON *body;
 };
 
 static const char *const convolution_names[] = {"auto", "direct", NULL};
+static const char *const field_names[] = {"auto", "layers", NULL};
 
 #define FIELD(field) offsetof(struct entry_options, field)
 #define NAME_OPTION                                                                                \
@@ -68,6 +69,8 @@ static const struct option ode_options[] = {
      "weights read by a stage at the end of its step"},
     {"skip", OPTION_BOOLEAN, FIELD(skip), "false", 0, 0, NULL,
      "a trainable factor per node, zero at first, multiplies the body"},
+    {"field", OPTION_CHOICE, FIELD(field), "auto", 0, 0, field_names,
+     "auto: a body of dense layers is solved a few samples at a time; layers: layer by layer"},
 };
 
 #define KIND(text, kind, act, table) {text, kind, act, table, sizeof table / sizeof *table}
@@ -123,6 +126,7 @@ static bool fill_ode(struct layer *layer, const struct entry_options *o, struct 
     layer->factor = o->eps > 0.0 ? o->eps : (double)o->nodes;
     layer->edge = (enum edge)o->edge;
     layer->skip = o->skip;
+    layer->direct = o->field == 1;
     return true;
 }
 
