@@ -281,7 +281,7 @@ struct check_options {
     ptrdiff_t batch, entries, seed, steps;
     bool training;
     char scheme[OPTION_TEXT_SIZE];
-    int edge;
+    int edge, memory;
 };
 
 static const struct option check_options_table[] = {
@@ -322,6 +322,12 @@ static const struct option check_options_table[] = {
      .fallback = "own",
      .choices = edge_choices,
      .help = "own: as configured"},
+    {.name = "memory",
+     .kind = OPTION_CHOICE,
+     .offset = offsetof(struct check_options, memory),
+     .fallback = "auto",
+     .choices = memory_names,
+     .help = "kept of ODE blocks, as in cn.train"},
     {.name = "seed",
      .kind = OPTION_INTEGER,
      .offset = offsetof(struct check_options, seed),
@@ -420,6 +426,7 @@ static int gradient_check_call(lua_State *L) {
         bind_refuse(L, "%s: %s", call, error.text);
     }
     how_fits(L, call, net_check(L, 2)->net, &plan.how);
+    plan.memory = (enum memory)options.memory;
     plan.pool = bind_pool(L);
     const struct net *net = net_use(L, 2, -1);
     const int count = gradient_rows(net);

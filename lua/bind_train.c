@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "learn/train.h"
 #include "lua/bind.h"
 #include "lua/help.h"
@@ -243,7 +244,7 @@ static struct series *read_series(lua_State *L) {
 
 static int job_tostring(lua_State *L) {
     struct job_box *box = luaL_checkudata(L, 1, job_name_);
-    char line[900], place[160] = "";
+    char line[1000], place[160] = "", bytes[MEMORY_TEXT_SIZE];
     if (!box->job) {
         lua_pushliteral(L, "job (closed)");
         return 1;
@@ -255,9 +256,11 @@ static int job_tostring(lua_State *L) {
                        last->step, series->steps_total, last->epoch, last->loss);
     }
     const char *message = job_message(box->job);
-    (void)snprintf(line, sizeof line, "job %s: %s%s; %s%s%s", job_name(box->job),
-                   job_state_names[job_state(box->job)], place, job_path(box->job),
-                   message[0] ? "\n  " : "", message);
+    (void)snprintf(line, sizeof line, "job %s: %s%s; memory: %s, %s; %s%s%s",
+                   job_name(box->job), job_state_names[job_state(box->job)], place,
+                   memory_names[job_memory(box->job)],
+                   memory_text(bytes, (double)job_bytes(box->job)),
+                   job_path(box->job), message[0] ? "\n  " : "", message);
     lua_pushstring(L, line);
     return 1;
 }
@@ -291,6 +294,16 @@ static int get_step_seconds(lua_State *L) {
 
 static int get_seconds(lua_State *L) {
     lua_pushnumber(L, job_seconds(check(L)));
+    return 1;
+}
+
+static int get_memory(lua_State *L) {
+    lua_pushstring(L, memory_names[job_memory(check(L))]);
+    return 1;
+}
+
+static int get_bytes(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)job_bytes(check(L)));
     return 1;
 }
 
@@ -428,6 +441,10 @@ static const struct help_entry entries[] = {
              "were started. probe = { schemes = {..}, steps = {..}, samples = n } evaluates the "
              "same weights under other schemes and steps on a slice of the validation part while "
              "they train; false: none.\n\n"
+             "The gradient needs the states and slopes that an ODE block went through. memory = "
+             "\"full\" keeps all of them and all between; \"stages\" the slopes, and \"steps\" "
+             "only the states at the starts of steps, and compute the rest again: less memory, "
+             "more time, the same bits. \"auto\" keeps as much as half of the machine's memory holds.\n\n"
              "The same net, data, options and seed give the same bits for any number of threads. "
              "Refused: options that do not exist or cannot be, net and data that do not fit each "
              "other, a net that is being trained, an unwritable folder. A loss that is not finite "
@@ -449,7 +466,8 @@ static const struct help_entry entries[] = {
      .line = "a training in the background",
      .text = "Fields: state (queued, running, paused, done, stopped, failed, diverged), message "
              "(why it ended), path (its run folder), name, history, seconds (of the run, pauses "
-             "cut out), step_seconds (median of a step), net, data. history[i] is step i: step, "
+             "cut out), step_seconds (median of a step), memory and bytes (what steps keep of ODE "
+             "blocks, and the memory they work in), net, data. history[i] is step i: step, "
              "epoch, seconds, loss, rate, grad_norm, images_per_second; history.evals and "
              "history.probes are lists with accuracy, count, part, scheme and steps. A job that "
              "runs goes on when no variable holds it."},
@@ -486,6 +504,8 @@ static const luaL_Reg getters[] = {{"state", get_state},
                                    {"message", get_message},
                                    {"seconds", get_seconds},
                                    {"step_seconds", get_step_seconds},
+                                   {"memory", get_memory},
+                                   {"bytes", get_bytes},
                                    {"net", get_net},
                                    {"data", get_data},
                                    {NULL, NULL}};

@@ -54,6 +54,7 @@ Test(series, every_kind_of_event_is_read) {
     append(run, "metrics.jsonl",
            "{\"kind\":\"state\",\"seconds\":0,\"state\":\"running\"}\n"
            "{\"kind\":\"start\",\"steps\":1290,\"epochs\":3,\"batch\":128,\"parameters\":27370,"
+           "\"memory\":\"stages\",\"bytes\":231400000,"
            "\"trained\":{\"scheme\":\"euler\",\"steps\":1},\"nodes\":1,\"probe\":{\"schemes\":"
            "[\"euler\",\"midpoint\",\"rk4\"],\"steps\":[4,1,2],\"count\":1000}}\n"
            "{\"kind\":\"step\",\"step\":7,\"epoch\":0.0023,\"seconds\":0.08,\"loss\":2.41,"
@@ -91,7 +92,8 @@ Test(series, every_kind_of_event_is_read) {
     cr_expect_str_eq(series->state, "running");
     cr_expect_str_eq(series->verdict, "gap 13.9");
     cr_expect_not(series->verdict_pass);
-    cr_expect_eq(series->note_count, 5);
+    cr_expect_eq(series->note_count, 6);
+    cr_expect_not_null(strstr(series->notes[1], "memory: stages, 231 MB"));
     cr_expect_eq(series->foreign, 0);
     series_close(series);
 }

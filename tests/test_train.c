@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "learn/train.h"
@@ -102,6 +103,33 @@ Test(train, thirty_steps_have_the_same_bits_for_any_number_of_threads) {
               "\"label_smoothing\":0.1,\"optimizer\":{\"kind\":\"sgd\",\"lr\":0.05,"
               "\"momentum\":0.9,\"nesterov\":true,\"weight_decay\":0.0005}}");
     dataset_free(rings);
+    dataset_free(images);
+}
+
+Test(train, fifty_steps_have_the_same_bits_whatever_is_kept_of_ode_blocks) {
+    static const char *const keeps[] = {"full", "stages", "steps"};
+    static const char *const nets[] = {
+        "{\"family\":\"continuous\",\"input\":[1,12,12],\"classes\":3,\"width\":4,"
+        "\"nodes\":2,\"scheme\":\"rk4\",\"seed\":7}",
+        "{\"family\":\"continuous\",\"input\":[1,12,12],\"classes\":3,\"width\":3,"
+        "\"unit\":\"pre\",\"steps\":3,\"scheme\":\"midpoint\",\"norm_update\":\"visit\"}"};
+    struct dataset *images = setup_images();
+    for (int n = 0; n < 2; n++) {
+        void *values[3];
+        size_t size;
+        for (int k = 0; k < 3; k++) {
+            char json[200];
+            snprintf(json, sizeof json,
+                     "{\"epochs\":99,\"batch\":30,\"memory\":\"%s\",\"optimizer\":"
+                     "{\"kind\":\"sgd\",\"lr\":0.05,\"momentum\":0.9}}",
+                     keeps[k]);
+            values[k] = train_with(nets[n], images, json, k, 50, &size);
+            cr_expect_eq(memcmp(values[0], values[k], size), 0, "%s: %s", keeps[k], nets[n]);
+        }
+        for (int k = 0; k < 3; k++) {
+            free(values[k]);
+        }
+    }
     dataset_free(images);
 }
 

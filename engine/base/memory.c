@@ -1,9 +1,17 @@
 #include "base/memory.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <unistd.h>
 
 size_t memory_installed(void) {
     const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)PTRDIFF_MAX;
+}
+
+const char *memory_text(char out[MEMORY_TEXT_SIZE], double bytes) {
+    const double mega = 1e-6 * bytes, number = mega < 999.5 ? mega : 1e-3 * mega;
+    const int digits = number < 1.0 ? 2 : number < 9.95 ? 1 : 0;
+    (void)snprintf(out, MEMORY_TEXT_SIZE, "%.*f %s", digits, number, mega < 999.5 ? "MB" : "GB");
+    return out;
 }

@@ -8,4 +8,8 @@
 /* Bytes of memory installed; PTRDIFF_MAX when the system does not say. */
 size_t memory_installed(void);
 
+enum { MEMORY_TEXT_SIZE = 32 };
+/* "0.52 MB", "231 MB", "4.1 GB"; returns out. */
+const char *memory_text(char out[MEMORY_TEXT_SIZE], double bytes);
+
 #endif

@@ -55,6 +55,13 @@ const struct option train_options_table[] = {
      .offset = offsetof(struct train_options, augment),
      .fallback = "",
      .help = "{ crop = 4, flip = true }: random shifts and mirror images; default none"},
+    {.name = "memory",
+     .kind = OPTION_CHOICE,
+     .offset = offsetof(struct train_options, memory),
+     .fallback = "auto",
+     .choices = memory_names,
+     .help = "kept of ODE blocks for the gradient; auto: as much as half of the machine's memory "
+             "holds"},
     {.name = "seed",
      .kind = OPTION_INTEGER,
      .offset = offsetof(struct train_options, seed),
@@ -209,6 +216,7 @@ static bool plan(struct train *train, const cJSON *options, struct pool *pool,
                                       .training = true,
                                       .gradients = true,
                                       .how = {.edge = -1},
+                                      .memory = (enum memory)train->options.memory,
                                       .pool = pool};
     train->pass = pass_create(net, &pass, error);
     return train->pass != NULL;
@@ -317,6 +325,14 @@ ptrdiff_t train_steps(const struct train *train) {
 
 ptrdiff_t train_steps_per_epoch(const struct train *train) {
     return train->per_epoch;
+}
+
+enum memory train_memory(const struct train *train) {
+    return pass_memory(train->pass);
+}
+
+size_t train_bytes(const struct train *train) {
+    return pass_bytes(train->pass);
 }
 
 const cJSON *train_config(const struct train *train) {

@@ -17,6 +17,7 @@ struct train_options {
     double clip;            /* largest gradient norm; 0: no clipping */
     double label_smoothing; /* in [0, 1) */
     cJSON *augment;         /* {"crop": 4, "flip": true} or NULL */
+    int memory;             /* enum memory: what is kept of ODE blocks */
     ptrdiff_t seed;
 };
 extern const struct option train_options_table[];
@@ -49,6 +50,9 @@ bool train_step(struct train *train, struct step_report *report);
 void train_end(struct train *train);
 
 ptrdiff_t train_steps(const struct train *train); /* in all */
+/* What is kept of ODE blocks, never MEMORY_AUTO, and the bytes a step works in. */
+enum memory train_memory(const struct train *train);
+size_t train_bytes(const struct train *train);
 ptrdiff_t train_steps_per_epoch(const struct train *train);
 const cJSON *train_config(const struct train *train); /* options, resolved */
 

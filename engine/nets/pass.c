@@ -156,10 +156,11 @@ struct run pass_run(const struct pass *pass, const struct op *op) {
 
 const char *const memory_names[] = {"auto", "full", "stages", "steps", NULL};
 
-/* Everything the pass takes, and `fixed` of it whatever is kept of ODE blocks. */
-static double bytes_wanted(struct pass *pass, enum memory memory, double fixed) {
+/* Everything the pass takes that grows with the net; leaves the pass with that policy. */
+static double bytes_wanted(struct pass *pass, enum memory memory, const struct needs *needs) {
     pass->memory = memory;
-    return (double)layout_place(pass, NULL) + fixed;
+    return (double)layout_place(pass, NULL) + scratch_bytes(pass, needs) +
+           frame_norms_bytes(pass, pass->net->plan->chain, pass->frame);
 }
 
 static bool refuse(const struct pass *pass, const double *bytes, double installed,
@@ -190,13 +191,13 @@ static bool refuse(const struct pass *pass, const double *bytes, double installe
 /* Decides what is kept of ODE blocks. By itself a pass takes at most half of the memory: data, what
  * is evaluated meanwhile and other programs want the rest. Keeping less costs time, so that more
  * than half is taken only where nothing else is left. */
-static bool choose_memory(struct pass *pass, double fixed, struct error *error) {
+static bool choose_memory(struct pass *pass, const struct needs *needs, struct error *error) {
     const double installed = (double)memory_installed();
     const double room =
         pass->options.room ? fmin((double)pass->options.room, installed) : 0.5 * installed;
     double bytes[MEMORY_STEPS + 1] = {0};
     for (int m = MEMORY_STEPS; m >= MEMORY_FULL; m--) {
-        bytes[m] = bytes_wanted(pass, (enum memory)m, fixed);
+        bytes[m] = bytes_wanted(pass, (enum memory)m, needs);
     }
     if (pass->options.gradients && pass->net->plan->ode_count > 0) {
         pass->memory = pass->options.memory;
@@ -248,13 +249,9 @@ struct pass *pass_create(struct net *net, const struct pass_options *options, st
     pass->frame = frame_create(pass, chain);
     pass->work = pass->frame && options->gradients ? frame_work(pass, chain) : NULL;
     bool ok = pass->frame && (pass->work || !options->gradients);
-    if (ok) {
-        const double fixed =
-            frame_norms_bytes(pass, chain, pass->frame) + scratch_bytes(pass, &needs);
-        if (!choose_memory(pass, fixed, error)) { /* before any of it is taken */
-            pass_free(pass);
-            return NULL;
-        }
+    if (ok && !choose_memory(pass, &needs, error)) { /* before any of it is taken */
+        pass_free(pass);
+        return NULL;
     }
     if (!ok || !reserve(pass, &needs)) {
         error_set(error, ERROR_MEMORY,

@@ -317,6 +317,14 @@ double job_step_seconds(const struct job *job) {
     return 0.5 * (sorted[(count - 1) / 2] + sorted[count / 2]);
 }
 
+enum memory job_memory(const struct job *job) {
+    return train_memory(job->train);
+}
+
+size_t job_bytes(const struct job *job) {
+    return train_bytes(job->train);
+}
+
 struct net *job_net(struct job *job) {
     return job->net;
 }

@@ -51,6 +51,8 @@ const char *job_name(const struct job *job);
 /* The last sentence, once the job is over: why it stopped, failed or diverged; "" before. */
 const char *job_message(const struct job *job);
 double job_step_seconds(const struct job *job); /* median of the last thousand; 0 before a step */
+enum memory job_memory(const struct job *job); /* what its steps keep of ODE blocks */
+size_t job_bytes(const struct job *job);       /* and the bytes they work in */
 struct net *job_net(struct job *job);
 /* A copy of the net's values as of the last finished batch; waits at most one batch. */
 struct net *job_snapshot(struct job *job, enum precision precision, struct error *error);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "depth/basis.h"
 #include "run/machine.h"
 
@@ -59,6 +60,8 @@ static void write_start(struct job *job) {
     event_number(&event, "epochs", number_of(config, "epochs"));
     event_number(&event, "batch", number_of(config, "batch"));
     event_number(&event, "parameters", (double)job->net->trainable_len);
+    event_text(&event, "memory", memory_names[train_memory(job->train)]);
+    event_number(&event, "bytes", (double)train_bytes(job->train));
     if (net_ode_count(job->net) > 0) {
         struct manifestation how = net_trained(job->net);
         (void)snprintf(json, sizeof json, "{\"scheme\":\"%s\",\"steps\":%d}", how.scheme->name,
@@ -83,6 +86,10 @@ static void write_start(struct job *job) {
     }
     event_end(&event);
     (void)record_event(job->record, &event, true);
+    char bytes[MEMORY_TEXT_SIZE];
+    (void)snprintf(json, sizeof json, "memory: %s, %s", memory_names[train_memory(job->train)],
+                   memory_text(bytes, (double)train_bytes(job->train)));
+    record_log(job->record, 0, json);
 }
 
 /* Says what is allowed but seldom meant: steps that do not end at the borders of the cells. */

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
 /* Invariant: bytes [0, length) of buffer are the file's bytes right before `offset`, and hold no
  * newline: they are the torn last line, completed by a later read. */
 struct series_tail {
@@ -130,6 +132,12 @@ static bool read_start(struct series *series, const cJSON *event) {
     series->epochs_total = number(event, "epochs");
     series->parameters = number(event, "parameters");
     series->nodes = small(event, "nodes");
+    const char *memory = text_of(event, "memory");
+    if (memory[0]) {
+        char bytes[MEMORY_TEXT_SIZE];
+        add_note(series, "%11smemory: %s, %s", "", memory,
+                 memory_text(bytes, number(event, "bytes")));
+    }
     const cJSON *trained = cJSON_GetObjectItemCaseSensitive(event, "trained");
     copy_text(series->trained_scheme, sizeof series->trained_scheme, text_of(trained, "scheme"));
     series->trained_steps = small(trained, "steps");

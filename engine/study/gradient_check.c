@@ -42,6 +42,7 @@ static bool prepare(struct check *check, const struct net *net, struct error *er
                                       .training = options->training,
                                       .gradients = true,
                                       .how = options->how,
+                                      .memory = options->memory,
                                       .pool = options->pool};
     check->net = net_clone(net, PRECISION_F64, error);
     if (!check->net) {

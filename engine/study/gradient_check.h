@@ -21,6 +21,7 @@ struct gradient_options {
     ptrdiff_t entries; /* checked of each parameter, at most */
     bool training;     /* with batch statistics (true), or with stored ones */
     struct manifestation how;
+    enum memory memory;
     uint64_t seed;
     struct pool *pool;         /* NULL: serial */
     const volatile bool *stop; /* may be NULL */

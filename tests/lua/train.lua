@@ -72,6 +72,17 @@ job:stop()
 job:pause()
 long.net:set("head.bias", { 1.5, 2.5 })
 
+-- what steps keep: said, and no matter for the result
+local sizes, losses = {}, {}
+for _, memory in ipairs{ "full", "stages", "steps", "auto" } do
+  job = cn.train(options{ memory = memory, epochs = 1 }):wait()
+  assert(job.memory == (memory == "auto" and "full" or memory))
+  assert(tostring(job):find("memory: " .. job.memory .. ", ", 1, true), tostring(job))
+  sizes[memory], losses[memory] = job.bytes, job.history[#job.history].loss
+end
+assert(sizes.full > sizes.stages and sizes.stages > sizes.steps and sizes.auto == sizes.full)
+assert(losses.full == losses.stages and losses.full == losses.steps)
+
 -- a job that nobody holds goes on; one that is closed stops
 cn.train(options{ epochs = 1e5, name = "alone" })
 collectgarbage()
@@ -109,6 +120,7 @@ refuses("unknown option \"epoch\"; nearest is \"epochs\"", train{ epoch = 3 })
 refuses("\"epochs\" is -1", train{ epochs = -1 })
 refuses("\"epochs\" is 0", train{ epochs = 0 })
 refuses("\"batch\" is 0", train{ batch = 0 })
+refuses("\"memory\" cannot be \"ful\"; it is one of \"auto\", \"full\", \"stages\", \"steps\"; nearest is \"full\"", train{ memory = "ful" })
 refuses("\"batch\" must be a whole number", train{ batch = 1.5 })
 refuses("\"net\" must be a net, such as cn.net.continuous{ ... } makes, not a data", train{ net = d })
 refuses("\"data\" must be a data set", train{ data = d.train })
