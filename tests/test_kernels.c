@@ -553,6 +553,8 @@ static void check_combine(int count, int size, int poison) {
     struct norm norms[TERMS_MAX];
     double factors[TERMS_MAX];
     const ptrdiff_t pixels = sizes[size][0] * sizes[size][1];
+    const enum activation act = (enum activation)((count + size) % 5); /* of all that have one */
+    const int shape = (2 * count + size) % SHAPES;
     double *y = zero_doubles(PADDED * pixels), *bound = zero_doubles(PADDED * pixels);
     for (int n = 0; n < count; n++) {
         images[n] = image_begin(sizes[size][0], sizes[size][1], -2.0, 2.5);
@@ -563,8 +565,8 @@ static void check_combine(int count, int size, int poison) {
             const ptrdiff_t c = i / BLOCK / pixels * BLOCK + i % BLOCK;
             double off;
             const double v = n % 3 == 0 ? images[n].x[i]
-                                        : read_twin(images[n].x[i], (enum activation)(n % 5),
-                                                    n % SHAPES, &norms[n], c, &off);
+                                        : read_twin(images[n].x[i], act,
+                                                    shape, &norms[n], c, &off);
             off = n % 3 == 0 ? fabs(v) : off;
             y[i] += factors[n] * v;
             bound[i] += fabs(factors[n]) * (off + (double)(count + 2) * fabs(v));
@@ -577,7 +579,7 @@ static void check_combine(int count, int size, int poison) {
         for (int n = 0; n < count; n++) {
             reals[n] = reals_of(k, images[n].x, images[n].len);
             const struct transform transform =
-                transform_begin(k, (enum activation)(n % 5), n % SHAPES, &norms[n], &own[n]);
+                transform_begin(k, act, shape, &norms[n], &own[n]);
             terms[n] = (struct term){.x = reals[n], .factor = factors[n]};
             terms[n].transform = n % 3 == 0 ? (struct transform){0} : transform;
         }

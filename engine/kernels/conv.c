@@ -113,21 +113,25 @@ static const struct tile_entry {
 #undef ENTRY
 };
 
-/* The tile that covers `width` pixels at the least cost: tiles overlap at the right end, so a
- * row costs ceil(width / R) R, and fewer than 8 accumulators leave the multipliers waiting. */
-static const struct tile_entry *best_tile(ptrdiff_t vectors, ptrdiff_t width) {
+/* The tile that covers `width` pixels of `vectors` at the least cost, in cycles: tiles overlap at
+ * the right end, so a row is ceil(width / R) tiles of R G `depth` multiplications, two a cycle;
+ * fewer than 8 accumulators leave the multipliers waiting, loads get a little in the way, and each
+ * tile costs something to begin and to store. */
+static const struct tile_entry *best_tile(ptrdiff_t vectors, ptrdiff_t width, ptrdiff_t depth) {
+    const double begin = 50.0;
     const struct tile_entry *best = &tiles[0];
-    double least = 1e30;
+    double least = INFINITY;
     for (size_t k = 0; k < sizeof tiles / sizeof *tiles; k++) {
         const struct tile_entry *t = &tiles[k];
         if (vectors % t->vectors != 0 || t->pixels > width) {
             continue;
         }
-        const ptrdiff_t n = (width + t->pixels - 1) / t->pixels;
+        const ptrdiff_t n = (width + t->pixels - 1) / t->pixels * (vectors / t->vectors);
         const int busy = t->vectors * t->pixels;
         const double loads = 1.0 / t->vectors + 1.0 / t->pixels; /* per multiplication */
-        const double cost = (double)(n * t->pixels) * (busy < 8 ? 8.0 / busy : 1.0) *
-                            (1.0 + 0.1 * loads);
+        const double cost = (double)n * ((busy < 8 ? 8 : busy) * 0.5 * (double)depth *
+                                             (1.0 + 0.1 * loads) +
+                                         begin);
         if (cost < least) {
             least = cost;
             best = t;
@@ -158,7 +162,8 @@ void NAME(conv)(void *y, const void *framed_x, const void *packed, const void *b
                               .y_block = c->height * c->width * BLOCK,
                               .w_block = in_blocks * c->kernel * c->kernel * BLOCK * BLOCK};
     const ptrdiff_t vectors = (c->out_channels + BLOCK - 1) / BLOCK * VECS;
-    const struct tile_entry *t = best_tile(vectors, c->width);
+    const struct tile_entry *t =
+        best_tile(vectors, c->width, c->in_channels * c->kernel * c->kernel);
     for (ptrdiff_t v = 0; v < vectors; v += t->vectors) {
         for (ptrdiff_t i = 0; i < c->height; i++) {
             conv_row(t, c->stride == 1 ? PIXEL_NEXT : PIXEL_SECOND,
@@ -182,7 +187,7 @@ void NAME(products)(real *m, ptrdiff_t m_point, const real *v, ptrdiff_t v_point
                               .y_pixel = BLOCK,
                               .y_block = block,
                               .w_block = u_block};
-    const struct tile_entry *t = best_tile(out_blocks * VECS, rows);
+    const struct tile_entry *t = best_tile(out_blocks * VECS, rows, in);
     for (int k = 0; k < count; k++) {
         for (ptrdiff_t w = 0; w < out_blocks * VECS; w += t->vectors) {
             conv_row(t, PIXEL_NEXT, m + k * m_point, v + k * v_point, u + k * u_point, NULL, &tile,
@@ -201,7 +206,7 @@ void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, p
                               .y_pixel = out_blocks * BLOCK,
                               .y_block = BLOCK,
                               .w_block = in_blocks * BLOCK * BLOCK};
-    const struct tile_entry *t = best_tile(out_blocks * VECS, rows);
+    const struct tile_entry *t = best_tile(out_blocks * VECS, rows, in);
     for (ptrdiff_t v = 0; v < out_blocks * VECS; v += t->vectors) {
         conv_row(t, PIXEL_ANY, y, x, packed, bias, &tile, rows, v);
     }

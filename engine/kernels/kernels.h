@@ -151,7 +151,8 @@ struct kernels {
      * by the normalised value, in place. */
     void (*grad_moments)(double *sums, void *g, const void *x, struct extent e,
                          const struct transform *t);
-    /* y = sum of factor * transform(x) over terms; y may be a term without transform. */
+    /* y = sum of factor * transform(x) over terms; y may be a term. Terms with an activation or a
+     * norm have the same activation, in the same place. */
     void (*combine)(void *y, struct extent e, int count, const struct term *terms);
     double (*dot)(const void *g, const void *x, struct extent e, const struct transform *t);
 

@@ -3,24 +3,30 @@
  * per-channel constants stay in registers. */
 #include "kernels/table.h"
 
+#include <assert.h>
 #include <string.h>
 
 static void clear_frame(real *y, ptrdiff_t len) {
     memset(y, 0, (size_t)len * sizeof *y);
 }
 
+/* Zeros around the inside of a frame, which is written by somebody else. */
+static void clear_borders(real *frame, int pad, ptrdiff_t blocks, ptrdiff_t height,
+                          ptrdiff_t width) {
+    const ptrdiff_t row = (width + 2 * pad) * BLOCK, area = (height + 2 * pad) * row;
+    for (ptrdiff_t b = 0; b < blocks && pad; b++) {
+        real *y = frame + b * area;
+        clear_frame(y, pad * row + pad * BLOCK);
+        for (ptrdiff_t i = 0; i + 1 < height; i++) {
+            clear_frame(y + (i + pad + 1) * row - pad * BLOCK, 2 * pad * BLOCK);
+        }
+        clear_frame(y + (height + pad) * row - pad * BLOCK, pad * row + pad * BLOCK);
+    }
+}
+
 void NAME(value)(void *y_, int pad, const void *x_, struct extent e, const struct transform *t) {
     const ptrdiff_t row = (e.width + 2 * pad) * BLOCK, area = (e.height + 2 * pad) * row;
-    if (pad) { /* borders only: the inside is written below */
-        for (ptrdiff_t b = 0; b < e.blocks; b++) {
-            real *y = (real *)y_ + b * area;
-            clear_frame(y, pad * row + pad * BLOCK);
-            for (ptrdiff_t i = 0; i + 1 < e.height; i++) {
-                clear_frame(y + (i + pad + 1) * row - pad * BLOCK, 2 * pad * BLOCK);
-            }
-            clear_frame(y + (e.height + pad) * row - pad * BLOCK, pad * row + pad * BLOCK);
-        }
-    }
+    clear_borders(y_, pad, e.blocks, e.height, e.width);
 #define LOOP(ACT, SHAPE)                                                                           \
     for (ptrdiff_t b = 0; b < e.blocks; b++) {                                                     \
         vec scale[VECS], shift[VECS];                                                              \
@@ -66,8 +72,10 @@ INLINE vec vec_slope(vec g, vec x, enum activation act, enum shape_of_transform 
 void NAME(slope)(void *dx_, int pad, int dilate, ptrdiff_t rows, ptrdiff_t columns, const void *g_,
                  const void *x_, struct extent e, const struct transform *t, double factor) {
     const ptrdiff_t row = (columns + 2 * pad) * BLOCK, area = (rows + 2 * pad) * row;
-    if (pad || dilate > 1) {
+    if (dilate > 1) {
         clear_frame(dx_, e.blocks * area);
+    } else {
+        clear_borders(dx_, pad, e.blocks, rows, columns);
     }
     const real f = (real)factor;
 #define LOOP(ACT, SHAPE)                                                                           \
@@ -194,46 +202,77 @@ void NAME(grad_moments)(double *sums, void *g_, const void *x_, struct extent e,
     }
 }
 
-/* Adds factor * transform(x) over n pixels of block b to the tile y. */
-static void add_term(real *restrict y, const real *restrict x, ptrdiff_t n, ptrdiff_t b,
-                     const struct term *term, int first) {
-    const struct transform *t = &term->transform;
-    const real f = (real)term->factor;
+static int is_plain(const struct transform *t) {
+    return t->act == ACT_NONE && !t->scale;
+}
+
+/* y = the sum over all terms of `run` vectors, 16 reals apart, from `offset` on: lane v of block b.
+ * What is not plain has activation `act` and shape `shape`. */
+INLINE void sum_run(real *y, ptrdiff_t offset, ptrdiff_t b, int v, int count,
+                    const struct term *terms, enum activation act, enum shape_of_transform shape,
+                    const int run) {
+    vec sum[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < run; i++) {
+        sum[i] = (vec){0};
+    }
+    for (int k = 0; k < count; k++) {
+        const struct transform *t = &terms[k].transform;
+        const real *x = (const real *)terms[k].x + offset, f = (real)terms[k].factor;
+        if (is_plain(t)) {
+#pragma GCC unroll 8
+            for (int i = 0; i < run; i++) {
+                sum[i] += load(x + i * BLOCK) * f;
+            }
+            continue;
+        }
+        vec scale = load_channel(t->scale, b, v), shift = load_channel(t->shift, b, v);
+        if (shape == ACT_FIRST) { /* the factor belongs to the affine part */
+            scale *= f;
+            shift *= f;
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < run; i++) {
+            vec value = vec_value(load(x + i * BLOCK), act, shape, scale, shift);
+            if (shape != ACT_FIRST) {
+                value *= f;
+            }
+            sum[i] += value;
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < run; i++) {
+        store(y + offset + i * BLOCK, sum[i]);
+    }
+}
+
+void NAME(combine)(void *y, struct extent e, int count, const struct term *terms) {
+    enum { RUN = 8 };
+    const ptrdiff_t pixels = e.height * e.width;
+    const struct transform plain = {.act = ACT_NONE}, *t = &plain;
+    for (int k = 0; k < count; k++) {
+        const struct transform *other = &terms[k].transform;
+        if (!is_plain(other)) {
+            assert(is_plain(t) || (t->act == other->act &&
+                                   transform_shape(t) == transform_shape(other)));
+            t = other;
+        }
+    }
 #define LOOP(ACT, SHAPE)                                                                           \
-    for (int v = 0; v < VECS; v++) {                                                               \
-        vec scale = load_channel(t->scale, b, v), shift = load_channel(t->shift, b, v);            \
-        if (SHAPE == ACT_FIRST) { /* the factor belongs to the affine part */                      \
-            scale *= f;                                                                            \
-            shift *= f;                                                                            \
-        }                                                                                          \
-        const real g = SHAPE == ACT_FIRST ? (real)1.0 : f;                                         \
-        for (ptrdiff_t i = 0; i < n; i++) {                                                        \
-            vec value = vec_value(load(x + i * BLOCK + v * LANES), ACT, SHAPE, scale, shift) * g;  \
-            real *out = y + i * BLOCK + v * LANES;                                                 \
-            if (!first) {                                                                          \
-                value += load(out);                                                                \
+    for (ptrdiff_t b = 0; b < e.blocks; b++) {                                                     \
+        for (int v = 0; v < VECS; v++) {                                                           \
+            const ptrdiff_t at = b * pixels * BLOCK + v * LANES;                                   \
+            ptrdiff_t i = 0;                                                                       \
+            for (; i + RUN <= pixels; i += RUN) {                                                  \
+                sum_run(y, at + i * BLOCK, b, v, count, terms, ACT, SHAPE, RUN);                   \
             }                                                                                      \
-            store(out, value);                                                                     \
+            for (; i < pixels; i++) {                                                              \
+                sum_run(y, at + i * BLOCK, b, v, count, terms, ACT, SHAPE, 1);                     \
+            }                                                                                      \
         }                                                                                          \
     }
     TRANSFORM_SWITCH(LOOP)
 #undef LOOP
-}
-
-void NAME(combine)(void *y_, struct extent e, int count, const struct term *terms) {
-    enum { TILE = 64 }; /* pixels: the tile stays in the first-level cache */
-    real tile[TILE * BLOCK] __attribute__((aligned(64)));
-    const ptrdiff_t pixels = e.height * e.width;
-    for (ptrdiff_t b = 0; b < e.blocks; b++) {
-        for (ptrdiff_t i = 0; i < pixels; i += TILE) {
-            const ptrdiff_t n = pixels - i < TILE ? pixels - i : TILE;
-            const ptrdiff_t offset = (b * pixels + i) * BLOCK;
-            for (int k = 0; k < count; k++) {
-                add_term(tile, (const real *)terms[k].x + offset, n, b, &terms[k], k == 0);
-            }
-            memcpy((real *)y_ + offset, tile, (size_t)(n * BLOCK) * sizeof(real));
-        }
-    }
 }
 
 double NAME(dot)(const void *g_, const void *x_, struct extent e, const struct transform *t) {
