@@ -107,7 +107,7 @@ static void winograd_run(const struct kernels *k, const struct probe *p, void *c
     void *packed = unset_reals(k, k->winograd_len(o, i)), *y = unset_reals(k, p->out_len);
     void *scratch = unset_reals(k, k->winograd_scratch(&p->c, p->rows));
     k->winograd_pack(packed, in[1], p->way ? i : o, p->way ? o : i, p->way);
-    k->winograd_conv(y, in[0], packed, in[2], &p->c, p->rows, scratch);
+    k->winograd_conv(y, in[0], packed, in[2], &p->c, p->rows, scratch, NULL);
     read_out(k, out, y, p->out_len);
     free(packed);
     free(y);
@@ -216,7 +216,7 @@ static enum reach conv_weights_reach(const struct probe *p, const struct poisone
 static void winograd_weights_run(const struct kernels *k, const struct probe *p, void *const *in,
                                  double *out) {
     void *scratch = unset_reals(k, k->winograd_scratch(&p->c, p->rows));
-    k->winograd_weights(in[2], in[0], in[1], p->pad, &p->c, p->rows, scratch);
+    k->winograd_weights(in[2], in[0], in[1], p->pad, &p->c, p->rows, scratch, NULL);
     read_out(k, out, in[2], p->out_len);
     free(scratch);
 }
