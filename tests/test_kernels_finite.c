@@ -318,9 +318,11 @@ Test(kernels_finite, moments_and_pooled_gradients_pass_it_on_by_channels) {
 
 /* ---- copies and flat arrays ---- */
 
-enum { COPY_FROM_PLAIN, COPY_TO_PLAIN, COPY_ADD, COPY_SCALE, COPY_FLOATS, COPY_SQUARES, COPIES };
+enum { COPY_FROM_PLAIN, COPY_TO_PLAIN, COPY_ADD, COPY_SCALE, COPY_FLOATS, COPY_BLEND, COPY_SQUARES,
+       COPIES };
+enum { FLAT = 1008 };
 static const char *const copy_names[] = {"from_plain",  "to_plain",   "add", "scale",
-                                         "from_floats", "sum_squares"};
+                                         "from_floats", "blend",      "sum_squares"};
 
 static void copy_run(const struct kernels *k, const struct probe *p, void *const *in,
                      double *out) {
@@ -344,6 +346,11 @@ static void copy_run(const struct kernels *k, const struct probe *p, void *const
     case COPY_FLOATS:
         k->from_floats(y, in[0], p->out_len);
         break;
+    case COPY_BLEND: {
+        const void *const x[] = {in[0], in[0]};
+        k->blend(y, p->out_len, 2, x, (const double[]){0.7, -0.3});
+        break;
+    }
     default:
         out[0] = k->sum_squares(in[0], p->in[0].len);
         free(y);
@@ -370,11 +377,11 @@ Test(kernels_finite, copies_keep_it_in_its_place_and_a_norm_of_it_is_not_finite)
         p.out_len = way == COPY_FROM_PLAIN  ? IMAGE
                     : way == COPY_TO_PLAIN  ? CHANNELS * PIXELS
                     : way == COPY_SQUARES   ? 1
-                                            : 1003;
+                                            : FLAT;
         add_random(&p, way == COPY_FLOATS ? FLOATS : REALS,
                    way == COPY_FROM_PLAIN ? CHANNELS * PIXELS
                    : way == COPY_TO_PLAIN ? IMAGE
-                                          : 1003);
+                                          : FLAT);
         check(&p);
     }
     const struct kernels *k;
