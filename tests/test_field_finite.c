@@ -4,7 +4,7 @@
 
 enum { IN_X, IN_G, IN_W1, IN_B1, IN_W2, IN_B2 };
 
-/* Outputs, plain: the value (rows, n), the gradient by x (rows, n), then those by W1, b1, W2, b2. */
+/* Outputs, plain: the value (rows, n), the gradient by x (rows, n), those by W1, b1, W2, b2. */
 enum part { VALUE, BACK, DW1, DB1, DW2, DB2, PARTS };
 
 struct spot {
@@ -169,7 +169,8 @@ static enum reach field_reach(const struct probe *p, const struct poisoned *from
 }
 
 Test(field_finite, rows_and_features_of_a_dense_field_keep_it_to_themselves) {
-    static const ptrdiff_t sizes[][3] = {{1, 2, 5}, {7, 3, 19}, {9, 17, 2}, {4, 2, 64}, {3, 20, 33}};
+    static const ptrdiff_t sizes[][3] = {
+        {1, 2, 5}, {7, 3, 19}, {9, 17, 2}, {4, 2, 64}, {3, 20, 33}};
     for (int n = 0; n < 5; n++) {
         for (int act = ACT_RELU; activation_names[act]; act++) {
             struct probe p = {.what = activation_names[act], .run = field_run};
