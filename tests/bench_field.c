@@ -4,8 +4,8 @@
  *
  *     continuo case=field:2-64-64-2:rk4:n20:b32:t1 ms_median=.. ms_min=.. rss_mb=.. kernels=..
  *
- * and lines `overhead` of what a step costs beyond the kernels' evaluations of the field: that of a
- * single dense layer 2-2, so that nearly all is overhead. */
+ * and a line `overhead`: what an Euler step there and back costs beyond the kernels' own work on
+ * the field, a dense layer 2-2 for one sample, in nanoseconds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +84,8 @@ static void work_begin(struct work *w, const struct bench *b, const char *solve,
     w->batch = b->batch;
     const struct pass_options options = {
         .batch = b->batch, .gradients = true, .how = {NULL, 0, -1}, .pool = pool};
-    const size_t len = (size_t)(b->batch * w->net->outputs), size = len * w->net->kernels->real_size;
+    const size_t len = (size_t)(b->batch * w->net->outputs);
+    const size_t size = len * w->net->kernels->real_size;
     w->pass = pass_create(w->net, &options, &error);
     w->values = malloc(len * sizeof *w->values);
     w->x = malloc(size);
@@ -146,6 +147,41 @@ static int time_gradient(struct work *w, double seconds, double *times) {
     return n;
 }
 
+/* Least seconds of an evaluation of a dense layer 2-2, its vector-Jacobian product and its weight
+ * gradients. */
+static double bare_seconds(const struct kernels *k) {
+    enum { CALLS = 1000, LEN = 4 * BLOCK * BLOCK };
+    static double w[LEN] __attribute__((aligned(64))), trace[LEN] __attribute__((aligned(64)));
+    static double back[LEN] __attribute__((aligned(64))), sums[LEN] __attribute__((aligned(64)));
+    struct field_layer layer = {
+        .in = 2, .out = 2, .forward = w, .backward = w, .bias = w + 2 * BLOCK * BLOCK};
+    struct field f = {.in = 2, .count = 1, .layers = &layer};
+    k->field_plan(&f);
+    double least = 1.0;
+    for (int round = 0; round < 200; round++) {
+        const double start = seconds_now();
+        for (int i = 0; i < CALLS; i++) {
+            k->field_value(&f, trace, 1);
+            k->field_back(&f, trace, back, back + BLOCK, 1);
+            k->field_weights(&f, sums, trace, back, 1, 1);
+        }
+        const double seconds = (seconds_now() - start) / CALLS;
+        least = seconds < least ? seconds : least;
+    }
+    return least;
+}
+
+static void print_overhead(const char *solve, const char *precision, double seconds,
+                           double *times) {
+    const struct bench b = {"2-2", "euler", 2000, 1};
+    struct work w;
+    work_begin(&w, &b, solve, precision, NULL);
+    (void)time_gradient(&w, seconds, times);
+    printf("continuo case=overhead:2-2:euler:b1 ns_per_step=%.1f kernels=%s\n",
+           1e9 * (times[0] / b.steps - bare_seconds(w.net->kernels)), w.net->kernels->name);
+    work_end(&w);
+}
+
 static long peak_memory(void) { /* MB */
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
@@ -196,6 +232,9 @@ int main(int argc, char **argv) {
                1e3 * times[n / 2], 1e3 * times[0], peak_memory(), w.net->kernels->name);
         fflush(stdout);
         work_end(&w);
+    }
+    if (strstr("overhead", only)) {
+        print_overhead(solve, precision, seconds, times);
     }
     pool_free(pool);
     return 0;

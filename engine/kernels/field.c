@@ -1,28 +1,15 @@
-/* A stack of dense layers and activations on rows of features, its vector-Jacobian product and its
- * weight gradients (kernels.h, struct field; NUMERICS.md eq. 57 to 60).
+/* A stack of dense layers and activations on rows of features, and its vector-Jacobian product
+ * (kernels.h, struct field; NUMERICS.md eq. 57, 58 and 60).
  *
  * A product y = M x has two forms. The wide one holds R rows times G vectors of outputs in
  * registers and reads one input of each row at a time. Few outputs would leave most lanes of their
  * block idle: the narrow form runs through the inputs a vector at a time, one sum per output, and
- * folds the lanes of the sums at the end. The weight gradient, an outer product summed over rows,
- * puts that side of it into lanes which wastes fewer. */
+ * folds the lanes of the sums at the end. */
 #include "kernels/table.h"
 
-#include <string.h>
+#include <stdbool.h>
 
-#if REGISTERS == 32
-enum { VECTORS_MOST = 4 };
-#else
-enum { VECTORS_MOST = 2 };
-#endif
 enum { NARROW_MOST = LANES < 8 ? LANES : 8 };
-
-INLINE ptrdiff_t padded(ptrdiff_t features) {
-    return (features + BLOCK - 1) & -(ptrdiff_t)BLOCK;
-}
-INLINE ptrdiff_t vectors_of(ptrdiff_t features) {
-    return padded(features) / LANES;
-}
 
 /* ---- elements ---- */
 
@@ -113,12 +100,15 @@ struct product { /* y (rows, out) = M x (rows, in) + bias */
     ptrdiff_t in, out;
     const real *m, *mt; /* M packed, and its transpose packed (eq. 53) */
     const real *bias;   /* padded, or NULL */
-    ptrdiff_t ahead;    /* from y to what is wanted next, reals; it is brought into the cache */
+    int narrow;         /* outputs, a power of two; 0: the wide form */
+    const char *next;   /* what is wanted after it is brought into the cache meanwhile, */
+    ptrdiff_t pace;     /* so many bytes for 16 multiplications of vectors */
 };
 
 /* S sums run side by side through every S-th input where R G of them would wait for each other. */
-INLINE void wide_tile(real *y, const real *x, const struct product *p, ptrdiff_t v0, const int R,
-                      const int G, const int S) {
+INLINE void wide_tile(real *y, const real *x, const struct product *p, const char *next,
+                      ptrdiff_t v0, const int R, const int G, const int S) {
+    const ptrdiff_t pace = p->pace * (R * G) / 16;
     const ptrdiff_t x_row = padded(p->in), y_row = padded(p->out);
     vec acc[4][8][4]; /* [S][R][G] of it */
     const real *m[4];
@@ -137,6 +127,8 @@ INLINE void wide_tile(real *y, const real *x, const struct product *p, ptrdiff_t
     }
     ptrdiff_t i = 0;
     for (; i + S <= p->in; i += S) {
+        __builtin_prefetch(next);
+        next += pace * S;
 #pragma GCC unroll 4
         for (int s = 0; s < S; s++) {
             vec w[4];
@@ -163,13 +155,10 @@ INLINE void wide_tile(real *y, const real *x, const struct product *p, ptrdiff_t
             }
         }
     }
-    const uintptr_t next = (uintptr_t)y + (uintptr_t)(p->ahead + v0 * LANES) * sizeof(real);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
 #pragma GCC unroll 4
         for (int g = 0; g < G; g++) {
-            __builtin_prefetch((const void *)(next + (uintptr_t)(r * y_row + g * LANES) *
-                                                         sizeof(real)));
             vec sum = acc[0][r][g];
             if (S == 2) {
                 sum += acc[1][r][g];
@@ -181,11 +170,12 @@ INLINE void wide_tile(real *y, const real *x, const struct product *p, ptrdiff_t
     }
 }
 
-typedef void wide_function(real *y, const real *x, const struct product *p, ptrdiff_t v0);
+typedef void wide_function(real *y, const real *x, const struct product *p, const char *next,
+                           ptrdiff_t v0);
 #define WIDE(R, G, S)                                                                              \
     static void wide_##R##_##G##_##S(real *y, const real *x, const struct product *p,              \
-                                     ptrdiff_t v0) {                                               \
-        wide_tile(y, x, p, v0, R, G, S);                                                           \
+                                     const char *next, ptrdiff_t v0) {                             \
+        wide_tile(y, x, p, next, v0, R, G, S);                                                     \
     }
 WIDE(8, 1, 1) WIDE(4, 1, 1) WIDE(2, 1, 4) WIDE(1, 1, 4) WIDE(1, 1, 1)
 WIDE(4, 2, 1) WIDE(2, 2, 2) WIDE(1, 2, 4) WIDE(1, 2, 1)
@@ -209,7 +199,8 @@ static void wide_rows(real *y, const real *x, const struct product *p, ptrdiff_t
     for (ptrdiff_t r = 0; r < rows;) {
         const ptrdiff_t left = rows - r;
         const int k = left >= 8 && of[0] ? 0 : left >= 4 ? 1 : left >= 2 ? 2 : p->in >= 8 ? 3 : 4;
-        of[k](y + r * padded(p->out), x + r * padded(p->in), p, v0);
+        const char *next = p->next + (v0 * rows + r * G) * p->in * p->pace / 16;
+        of[k](y + r * padded(p->out), x + r * padded(p->in), p, next, v0);
         r += k < 3 ? 8 >> k : 1;
     }
 }
@@ -330,30 +321,26 @@ NARROW(8)
 #define narrow_8 narrow_4
 #endif
 
-/* Vector operations of a row, both forms. */
-static int narrow_outputs(ptrdiff_t out) {
-    return out <= 1 ? 1 : out <= 2 ? 2 : out <= 4 ? 4 : 8;
-}
-static int is_narrow(ptrdiff_t in, ptrdiff_t out) {
-    const ptrdiff_t sums = narrow_outputs(out), folds = 2 * sums + 8;
-    return out <= NARROW_MOST && vectors_of(in) * sums + folds < in * vectors_of(out);
+/* Whether the narrow form takes fewer vector operations a row: its sums, or 0. */
+static int narrow_sums(ptrdiff_t in, ptrdiff_t out) {
+    const int sums = out <= 1 ? 1 : out <= 2 ? 2 : out <= 4 ? 4 : 8, folds = 2 * sums + 8;
+    const bool fewer = vectors_of(in) * sums + folds < in * vectors_of(out);
+    return out <= NARROW_MOST && fewer ? sums : 0;
 }
 
 static void product(real *y, const real *x, const struct product *p, ptrdiff_t rows) {
-    if (is_narrow(p->in, p->out)) {
-        switch (narrow_outputs(p->out)) {
-        case 1:
-            narrow_1(y, x, p, rows);
-            break;
-        case 2:
-            narrow_2(y, x, p, rows);
-            break;
-        case 4:
-            narrow_4(y, x, p, rows);
-            break;
-        default:
-            narrow_8(y, x, p, rows);
-        }
+    switch (p->narrow) {
+    case 1:
+        narrow_1(y, x, p, rows);
+        return;
+    case 2:
+        narrow_2(y, x, p, rows);
+        return;
+    case 4:
+        narrow_4(y, x, p, rows);
+        return;
+    case 8:
+        narrow_8(y, x, p, rows);
         return;
     }
     const ptrdiff_t vectors = vectors_of(p->out);
@@ -363,6 +350,11 @@ static void product(real *y, const real *x, const struct product *p, ptrdiff_t r
             wide_rows(y, x, p, rows, v, G);
         }
     }
+}
+
+/* Bytes that a product has brought into the cache. */
+static ptrdiff_t prefetched(const struct product *p, ptrdiff_t rows) {
+    return p->narrow ? 0 : vectors_of(p->out) * rows * p->in * p->pace / 16;
 }
 
 /* ---- one evaluation and its vector-Jacobian product ---- */
@@ -383,6 +375,8 @@ void NAME(field_plan)(struct field *f) {
         at += value_len(l->out, l->act);
         l->back_at = f->back_len;
         f->back_len += out;
+        l->narrow = narrow_sums(l->in, l->out);
+        l->narrow_back = narrow_sums(l->out, l->in);
         l->turned = l->out * (x / LANES) < l->in * (out / LANES);
         l->dw_at = f->gradient_len;
         f->gradient_len += l->turned ? l->out * x : l->in * out;
@@ -390,10 +384,17 @@ void NAME(field_plan)(struct field *f) {
         f->gradient_len += out;
     }
     f->trace_len = at;
+    ptrdiff_t multiplications = 1; /* of wide products */
+    for (int n = 0; n < f->count; n++) {
+        const struct field_layer *l = &f->layers[n];
+        multiplications += l->narrow ? 0 : l->in * vectors_of(l->out);
+    }
+    f->pace = 16 * at * (ptrdiff_t)sizeof(real) / multiplications + 1;
 }
 
 void NAME(field_value)(const struct field *f, void *trace_, ptrdiff_t rows) {
     real *trace = trace_, *x = trace;
+    const char *next = (const char *)(trace + f->trace_len * rows);
     if (f->first != ACT_NONE) {
         const ptrdiff_t len = padded(f->in) * rows;
         x = trace + f->first_at * rows;
@@ -404,8 +405,9 @@ void NAME(field_value)(const struct field *f, void *trace_, ptrdiff_t rows) {
         real *y = trace + l->value_at * rows;
         const ptrdiff_t len = padded(l->out) * rows;
         const struct product p = {l->in, l->out, l->forward, l->backward, l->bias,
-                                  f->trace_len * rows};
+                                  l->narrow, next, f->pace};
         product(y, x, &p, rows);
+        next += prefetched(&p, rows);
         activate(y, y, y + len, len / LANES, l->act);
         x = y;
     }
@@ -415,198 +417,22 @@ void NAME(field_back)(const struct field *f, const void *trace_, void *back_, vo
                       ptrdiff_t rows) {
     const real *trace = trace_;
     real *back = back_, *dx = dx_;
+    const char *next = (const char *)(trace - f->trace_len * rows);
     for (int n = f->count - 1; n >= 0; n--) {
         const struct field_layer *l = &f->layers[n];
         const ptrdiff_t len = padded(l->out) * rows;
         real *dy = back + l->back_at * rows;
         deactivate(dy, trace + l->value_at * rows + (l->act == ACT_GELU ? len : 0), len / LANES,
                    l->act);
-        real *to = n > 0 ? back + l[-1].back_at * rows : dx;
-        const real *before = trace + ((n > 0 ? l[-1].value_at : 0) - f->trace_len) * rows;
-        const struct product p = {l->out, l->in, l->backward, l->forward, NULL, before - to};
-        product(to, dy, &p, rows);
+        const struct product p = {l->out, l->in, l->backward, l->forward, NULL,
+                                  l->narrow_back, next, f->pace};
+        product(n > 0 ? back + l[-1].back_at * rows : dx, dy, &p, rows);
+        next += prefetched(&p, rows);
     }
     if (f->first != ACT_NONE) {
         const ptrdiff_t len = padded(f->in) * rows;
         deactivate(dx, trace + f->first_at * rows + (f->first == ACT_GELU ? len : 0), len / LANES,
                    f->first);
-    }
-}
-
-/* ---- weight gradients ---- */
-
-struct outer { /* dw (I scalars) (vectors) += sum of scalar (x) lanes over rows of evaluations */
-    const real *scalars, *lanes;
-    ptrdiff_t scalar_row, lane_row;
-    ptrdiff_t scalar_step, lane_step; /* from an evaluation to the next */
-    ptrdiff_t count, rows;            /* evaluations; rows of each */
-};
-
-INLINE void outer_tile(real *dw, const struct outer *o, ptrdiff_t i0, ptrdiff_t v0,
-                       ptrdiff_t dw_block, const int I, const int G) {
-    vec acc[16][4]; /* [I][G] of it */
-    real *to[4];
-#pragma GCC unroll 4
-    for (int g = 0; g < G; g++) {
-        to[g] = dw + (v0 + g) / VECS * dw_block + i0 * BLOCK + (v0 + g) % VECS * LANES;
-#pragma GCC unroll 16
-        for (int i = 0; i < I; i++) {
-            acc[i][g] = load(to[g] + i * BLOCK);
-        }
-    }
-    for (ptrdiff_t e = 0; e < o->count; e++) {
-        const real *s = o->scalars + e * o->scalar_step + i0;
-        const real *d = o->lanes + e * o->lane_step + v0 * LANES;
-        for (ptrdiff_t r = 0; r < o->rows; r++, s += o->scalar_row, d += o->lane_row) {
-            vec lane[4];
-#pragma GCC unroll 4
-            for (int g = 0; g < G; g++) {
-                lane[g] = load(d + g * LANES);
-            }
-#pragma GCC unroll 16
-            for (int i = 0; i < I; i++) {
-                vec value = splat(s[i]);
-#pragma GCC unroll 4
-                for (int g = 0; g < G; g++) {
-                    acc[i][g] += value * lane[g];
-                }
-            }
-        }
-    }
-#pragma GCC unroll 4
-    for (int g = 0; g < G; g++) {
-#pragma GCC unroll 16
-        for (int i = 0; i < I; i++) {
-            store(to[g] + i * BLOCK, acc[i][g]);
-        }
-    }
-}
-
-typedef void outer_function(real *dw, const struct outer *o, ptrdiff_t i0, ptrdiff_t v0,
-                            ptrdiff_t dw_block);
-#define OUTER(I, G)                                                                                \
-    static void outer_##I##_##G(real *dw, const struct outer *o, ptrdiff_t i0, ptrdiff_t v0,       \
-                                ptrdiff_t dw_block) {                                              \
-        outer_tile(dw, o, i0, v0, dw_block, I, G);                                                 \
-    }
-OUTER(8, 1) OUTER(4, 1) OUTER(2, 1) OUTER(1, 1)
-OUTER(4, 2) OUTER(2, 2) OUTER(1, 2)
-#if REGISTERS == 32
-OUTER(8, 2) OUTER(4, 4) OUTER(2, 4) OUTER(1, 4)
-#endif
-
-/* dw[vector block][scalar][16] += the outer product of `scalars` and `lanes` features. */
-static void outer(real *dw, const struct outer *o, ptrdiff_t scalars, ptrdiff_t lanes) {
-    static outer_function *const tiles[3][4] = {
-        {outer_8_1, outer_4_1, outer_2_1, outer_1_1},
-#if REGISTERS == 32
-        {outer_8_2, outer_4_2, outer_2_2, outer_1_2},
-        {NULL, outer_4_4, outer_2_4, outer_1_4},
-#else
-        {NULL, outer_4_2, outer_2_2, outer_1_2},
-#endif
-    };
-    const ptrdiff_t vectors = vectors_of(lanes);
-    ptrdiff_t v = 0;
-    for (int G = VECTORS_MOST; G >= 1; G /= 2) {
-        outer_function *const *of = tiles[G / 2];
-        for (; v + G <= vectors; v += G) {
-            for (ptrdiff_t i = 0; i < scalars;) {
-                const ptrdiff_t left = scalars - i;
-                const int k = left >= 8 && of[0] ? 0 : left >= 4 ? 1 : left >= 2 ? 2 : 3;
-                of[k](dw, o, i, v, scalars * BLOCK);
-                i += 8 >> k;
-            }
-        }
-    }
-}
-
-INLINE void sum_rows_tile(real *sum, const struct outer *o, ptrdiff_t v0, const int G) {
-    vec acc[4];
-#pragma GCC unroll 4
-    for (int g = 0; g < G; g++) {
-        acc[g] = load(sum + (v0 + g) * LANES);
-    }
-    for (ptrdiff_t e = 0; e < o->count; e++) {
-        const real *d = o->lanes + e * o->lane_step + v0 * LANES;
-        for (ptrdiff_t r = 0; r < o->rows; r++, d += o->lane_row) {
-#pragma GCC unroll 4
-            for (int g = 0; g < G; g++) {
-                acc[g] += load(d + g * LANES);
-            }
-        }
-    }
-#pragma GCC unroll 4
-    for (int g = 0; g < G; g++) {
-        store(sum + (v0 + g) * LANES, acc[g]);
-    }
-}
-
-static void sum_rows(real *sum, const struct outer *o, ptrdiff_t features) {
-    const ptrdiff_t vectors = vectors_of(features);
-    ptrdiff_t v = 0;
-    for (; v + 4 <= vectors; v += 4) {
-        sum_rows_tile(sum, o, v, 4);
-    }
-    for (; v < vectors; v++) {
-        sum_rows_tile(sum, o, v, 1);
-    }
-}
-
-void NAME(field_weights)(const struct field *f, void *gradient_, const void *trace_,
-                         const void *back_, ptrdiff_t rows, int count) {
-    real *gradient = gradient_;
-    const real *trace = trace_, *back = back_;
-    for (int n = 0; n < f->count; n++) {
-        const struct field_layer *l = &f->layers[n];
-        const real *x = trace + (n > 0 ? l[-1].value_at : f->first_at) * rows;
-        const real *dy = back + l->back_at * rows;
-        struct outer o = {.scalars = x,
-                          .lanes = dy,
-                          .scalar_row = padded(l->in),
-                          .lane_row = padded(l->out),
-                          .scalar_step = f->trace_len * rows,
-                          .lane_step = f->back_len * rows,
-                          .count = count,
-                          .rows = rows};
-        if (l->bias) {
-            sum_rows(gradient + l->dbias_at, &o, l->out);
-        }
-        if (l->turned) {
-            o = (struct outer){.scalars = dy,
-                               .lanes = x,
-                               .scalar_row = padded(l->out),
-                               .lane_row = padded(l->in),
-                               .scalar_step = f->back_len * rows,
-                               .lane_step = f->trace_len * rows,
-                               .count = count,
-                               .rows = rows};
-        }
-        outer(gradient + l->dw_at, &o, l->turned ? l->out : l->in, l->turned ? l->in : l->out);
-    }
-}
-
-void NAME(field_gradient)(const struct field *f, int layer, void *gradient_, ptrdiff_t parts,
-                          ptrdiff_t stride, void *dw_, void *dbias_) {
-    const struct field_layer *l = &f->layers[layer];
-    real *gradient = gradient_, *dw = dw_, *dbias = dbias_;
-    const ptrdiff_t first = l->dw_at, last = l->dbias_at + padded(l->out);
-    for (ptrdiff_t n = 1; n < parts; n++) {
-        for (ptrdiff_t k = first; k < last; k += LANES) {
-            store(gradient + k, load(gradient + k) + load(gradient + n * stride + k));
-        }
-    }
-    const real *sum = gradient + l->dw_at;
-    for (ptrdiff_t o = 0; o < l->out; o++) {
-        for (ptrdiff_t i = 0; i < l->in; i++) {
-            const ptrdiff_t lane = l->turned ? i : o, scalar = l->turned ? o : i;
-            const ptrdiff_t scalars = l->turned ? l->out : l->in;
-            dw[o * l->in + i] +=
-                sum[(lane / BLOCK * scalars + scalar) * BLOCK + lane % BLOCK];
-        }
-    }
-    for (ptrdiff_t o = 0; dbias && o < l->out; o++) {
-        dbias[o] += gradient[l->dbias_at + o];
     }
 }
 

@@ -71,7 +71,8 @@ struct field_layer {
     const void *forward, *backward, *bias; /* packed; padded, or NULL */
     ptrdiff_t value_at, back_at;           /* reals of a row before its value, its gradient */
     ptrdiff_t dw_at, dbias_at;             /* in a gradient */
-    int turned; /* its weight gradient has inputs in lanes */
+    int turned;                            /* its weight gradient has inputs in lanes */
+    int narrow, narrow_back; /* sums a row of its product and of the transposed one; 0: wide */
 };
 struct field {
     ptrdiff_t in;
@@ -81,6 +82,7 @@ struct field {
     ptrdiff_t first_at;
     ptrdiff_t trace_len, back_len; /* reals of a row */
     ptrdiff_t gradient_len;        /* reals of the sums of all weight gradients */
+    ptrdiff_t pace; /* bytes of the next trace to fetch during 16 multiplications of vectors */
 };
 
 struct kernels {

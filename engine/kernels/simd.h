@@ -48,6 +48,15 @@ typedef bits ivec __attribute__((vector_size(VECTOR_BYTES), may_alias));
 
 #define INLINE static inline __attribute__((always_inline, unused))
 
+/* Of a row of features in blocks: reals, vectors. */
+INLINE ptrdiff_t padded(ptrdiff_t features) {
+    return (features + BLOCK - 1) & -(ptrdiff_t)BLOCK;
+}
+INLINE ptrdiff_t vectors_of(ptrdiff_t features) {
+    return padded(features) / LANES;
+}
+enum { VECTORS_MOST = REGISTERS == 32 ? 4 : 2 }; /* a tile of rows and vectors holds side by side */
+
 INLINE vec load(const real *p) {
     return *(const vec *)p;
 }
@@ -76,11 +85,14 @@ INLINE vec vec_expm1_negative(vec x) {
     vec shifted = x * (real)1.44269504088896340736 + (real)ROUND_MAGIC;
     vec k = shifted - (real)ROUND_MAGIC;
     vec r = (x - k * (real)LN2_HIGH) - k * (real)LN2_LOW;
-    vec p = splat((real)(1.0 / FACTORIALS[EXP_TERMS]));
-    for (int n = EXP_TERMS - 1; n >= 2; n--) {
-        p = p * r + (real)(1.0 / FACTORIALS[n]);
+    vec square = r * r; /* even and odd powers side by side, for their latency */
+    vec odd = splat((real)(1.0 / FACTORIALS[EXP_TERMS]));
+    vec even = splat((real)(1.0 / FACTORIALS[EXP_TERMS - 1]));
+    for (int n = EXP_TERMS - 2; n >= 3; n -= 2) {
+        odd = odd * square + (real)(1.0 / FACTORIALS[n]);
+        even = even * square + (real)(1.0 / FACTORIALS[n - 1]);
     }
-    vec q = r + r * r * p;
+    vec q = r + square * (even + odd * r);
     ivec exponent = ((ivec)shifted << MANTISSA) + ((bits)EXPONENT_BIAS << MANTISSA);
     vec power = (vec)exponent;
     return power * q + (power - (real)1.0);
