@@ -127,8 +127,9 @@ Test(memory, mlps_have_the_same_bits_whatever_is_kept) {
  * none, and behind and inside residual layers. */
 #define STACK(body, around)                                                                        \
     "{\"family\":\"stack\",\"input\":[3,7,6],\"layers\":["                                         \
-    "{\"layer\":\"conv\",\"out\":6},{\"layer\":\"norm\"}," around "{\"layer\":\"ode\",\"steps\":3,"   \
-    "\"scheme\":\"%s\",\"body\":[" body "]},{\"layer\":\"pool\"},{\"layer\":\"dense\",\"out\":3}]}"
+    "{\"layer\":\"conv\",\"out\":6},{\"layer\":\"norm\"}," around                                  \
+    "{\"layer\":\"ode\",\"steps\":3,\"scheme\":\"%s\",\"body\":[" body "]},"                       \
+    "{\"layer\":\"pool\"},{\"layer\":\"dense\",\"out\":3}]}"
 #define CONV "{\"layer\":\"conv\",\"out\":6}"
 #define NORM "{\"layer\":\"norm\"}"
 #define TANH "{\"layer\":\"tanh\"}"

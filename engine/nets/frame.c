@@ -1,5 +1,5 @@
-/* The skeleton of a pass: frames, and the gradients that go with them, whose tensors layout.c seats;
- * and the states of norms, which are kept of every visit. */
+/* The skeleton of a pass: frames, and the gradients that go with them, whose tensors layout.c
+ * seats; and the states of norms, which are kept of every visit. */
 #include "nets/dense_field.h"
 
 enum { NORM_REALS = 6, NORM_DOUBLES = 2 }; /* rows of a norm_state */

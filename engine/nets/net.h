@@ -103,7 +103,7 @@ struct pass_options {
     bool gradients;          /* keep what pass_backward needs */
     struct manifestation how;
     enum memory memory;
-    size_t room;       /* bytes MEMORY_AUTO takes before it keeps less; 0: half of what is installed */
+    size_t room;       /* bytes MEMORY_AUTO takes before it keeps less; 0: half of the machine's */
     struct pool *pool; /* NULL: serial */
 };
 struct pass *pass_create(struct net *net, const struct pass_options *options, struct error *error);
@@ -115,7 +115,7 @@ void pass_free(struct pass *pass);
 const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count);
 
 /* ADDS the gradient of the loss to net->grads, given its gradient by the outputs (count, outputs)
- * of the last pass_forward. Once for each pass_forward: it works in the memory of what it undoes. */
+ * of the last pass_forward. Once for each of them: it works in the memory of what it undoes. */
 void pass_backward(struct pass *pass, const void *doutputs);
 
 /* Evaluations of the vector field per sample (sum over ODE blocks) of one forward pass. */

@@ -119,9 +119,10 @@ static void step_end(const struct step *s, void *next) {
 /* The state at the start of a step, for x at 0 and out at 1. */
 static void *state_at(const struct body_state *state, const struct run *run, int step, void *x,
                       void *out) {
+    const struct seat *seat = &state->state;
     return step == 0            ? x
            : step == run->steps ? out
-                                : (char *)state->state.at + (size_t)(step - 1) * state->state.stride;
+                                : (char *)seat->at + (size_t)(step - 1) * seat->stride;
 }
 
 void ode_forward(struct pass *pass, const struct op *op, struct body_state *state, void *x,

@@ -65,8 +65,9 @@ struct work {
     struct body_work *bodies;
 };
 
-/* How chain_forward runs a chain that has been run before: its norms stay as they were. */
-enum again { AGAIN_NOT, AGAIN_ALL, AGAIN_INNER /* all but the output, which stands or is unread */ };
+/* How chain_forward runs a chain that has been run before: its norms stay as they were. INNER: all
+ * but the output, which stands already or is not read. */
+enum again { AGAIN_NOT, AGAIN_ALL, AGAIN_INNER };
 
 struct pass {
     struct net *net;
@@ -211,8 +212,8 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
                     struct work *work, void *g, const struct combination *before,
                     const struct combination *after);
 
-/* Runs an ODE operation from x to out. Back from g, the gradient by out, which is overwritten, to dx,
- * the gradient by x; NULL: nobody wants it. */
+/* Runs an ODE operation from x to out. Back from g, the gradient by out, which is overwritten, to
+ * dx, the gradient by x; NULL: nobody wants it. */
 void ode_forward(struct pass *pass, const struct op *op, struct body_state *state, void *x,
                  void *out);
 void ode_backward(struct pass *pass, const struct op *op, struct body_state *state,
