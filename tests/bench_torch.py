@@ -6,11 +6,14 @@ momentum 0.9 and weight decay 5e-4) and one evaluation forward, on one batch.
 
 Prints a line per case, the same cases as bench_train:
 
-    torch case=train:rk4:w16:k2:n2:1x28x28:b128:t2 ms_median=.. ms_min=.. rss_mb=.. layout=..
+    torch case=train:rk4:w16:k2:n2:1x28x28:b128:t2 ms_median=.. ms_min=.. calls=.. rss_mb=..
+        threads=.. layout=..
 
 It is meant to be beaten fairly: plain modules, one per cell; norms that keep running statistics
 the cheapest way PyTorch has (one update a visit); gradients set to None; the multi-tensor SGD.
-Both memory layouts are tried for a few steps and the faster one is measured.
+Which number of threads and which memory layout are fastest differs from case to case: scripts/bench
+tries them, each in a process of its own, because channels_last breaks the memory of some PyTorch
+versions at some sizes. rss_mb is the peak of the process so far.
 """
 
 import argparse
@@ -43,9 +46,11 @@ def options():
     parser.add_argument("--input", type=int, nargs=3, default=[1, 28, 28], metavar=("C", "H", "W"))
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--layout", default="faster", choices=["faster", *LAYOUTS])
+    parser.add_argument("--budget", type=float, default=0,
+                        help="milliseconds for the measured calls of a case; 0: no limit")
+    parser.add_argument("--layout", default="contiguous", choices=LAYOUTS)
     parser.add_argument("--only", default="both", choices=["both", "train", "eval"])
     parser.add_argument("--passive", action="store_true",
                         help="waiting threads sleep: for machines shared with others")
@@ -80,13 +85,18 @@ class Contender:
         return self.net(self.x)
 
 
-def times(work, repeats):
-    """Milliseconds of each call, after two that are not counted."""
-    work()
-    work()
-    result = []
-    for _ in range(repeats):
+def times(work, repeats, budget=0.0):
+    """Milliseconds of each call, after two that are not counted; at least one."""
+    limit = budget or float("inf")
+    began = time.perf_counter()
+    for call in range(2):
+        if call == 0 or 1e3 * (time.perf_counter() - began) < limit:
+            work()
+    result, began = [], time.perf_counter()
+    while len(result) < repeats:
         start = time.perf_counter()
+        if result and 1e3 * (start - began) > limit:
+            break
         work()
         result.append(1e3 * (time.perf_counter() - start))
     return result
@@ -98,15 +108,12 @@ def main():
     case = (f"{given.scheme}:w{given.width}:k{given.nodes}:n{given.steps}:"
             f"{'x'.join(map(str, given.input))}:b{given.batch}:t{given.threads}")
     for kind in ("train", "eval") if given.only == "both" else (given.only,):
-        layout = given.layout
-        if layout == "faster":
-            tried = {name: min(times(getattr(Contender(given, name), kind), 3))
-                     for name in LAYOUTS}
-            layout = min(tried, key=tried.get)
-        taken = times(getattr(Contender(given, layout), kind), given.repeats)
+        work = getattr(Contender(given, given.layout), kind)
+        taken = times(work, given.repeats, given.budget)
         rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"torch case={kind}:{case} ms_median={statistics.median(taken):.3f} "
-              f"ms_min={min(taken):.3f} rss_mb={rss:.0f} layout={layout}", flush=True)
+        print(f"torch case={kind}:{case} ms_median={statistics.median(taken):.4f} "
+              f"ms_min={min(taken):.4f} calls={len(taken)} rss_mb={rss:.0f} "
+              f"threads={given.threads} layout={given.layout}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
  * data, forward, loss, backward, SGD with momentum 0.9 and weight decay 5e-4) and one evaluation
  * of as many samples. The twin of bench_torch.py: same options, same cases, one line a case:
  *
- *     continuo case=train:rk4:w16:k2:n2:1x28x28:b128:t2 ms_median=.. ms_min=.. rss_mb=.. kernels=..
+ *     continuo case=train:rk4:w16:k2:n2:1x28x28:b128:t2 ms_median=.. ms_min=.. calls=.. rss_mb=..
+ *         threads=.. kernels=.. [conv_gflops=.. peak_gflops=..]
  *
- * scripts/bench runs both by turns. */
+ * rss_mb is the peak of the process so far. With --rate yes, the flops of a step's convolutions,
+ * counted as those of the direct sum, over the median, and the flops a second that multiply-adds in
+ * registers reach on all threads. scripts/bench runs both programs by turns. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +17,14 @@
 #include "base/rng.h"
 #include "learn/evaluate.h"
 #include "learn/train.h"
+#include "study/profile.h"
 
 enum { WARM_UP = 2, REPEATS_MAX = 10000 };
 
 struct bench {
-    const char *scheme, *unit, *only;
+    const char *scheme, *unit, *only, *memory, *precision, *rate;
     long width, nodes, steps, input[3], classes, batch, threads, repeats;
+    long budget; /* milliseconds for the measured calls of a case, at least one; 0: no limit */
     struct net *net;
     struct dataset *data;
     struct pool *pool;
@@ -38,10 +43,12 @@ static void read_options(struct bench *b, int argc, char **argv) {
         long *number;
     } known[] = {
         {"--scheme", &b->scheme, NULL},   {"--unit", &b->unit, NULL},
-        {"--only", &b->only, NULL},       {"--width", NULL, &b->width},
-        {"--nodes", NULL, &b->nodes},     {"--steps", NULL, &b->steps},
-        {"--classes", NULL, &b->classes}, {"--batch", NULL, &b->batch},
-        {"--threads", NULL, &b->threads}, {"--repeats", NULL, &b->repeats},
+        {"--only", &b->only, NULL},       {"--memory", &b->memory, NULL},
+        {"--rate", &b->rate, NULL},       {"--precision", &b->precision, NULL},
+        {"--width", NULL, &b->width},     {"--nodes", NULL, &b->nodes},
+        {"--steps", NULL, &b->steps},     {"--classes", NULL, &b->classes},
+        {"--batch", NULL, &b->batch},     {"--threads", NULL, &b->threads},
+        {"--repeats", NULL, &b->repeats}, {"--budget", NULL, &b->budget},
     };
     const int count = (int)(sizeof known / sizeof *known);
     for (int i = 1; i < argc; i++) {
@@ -56,8 +63,9 @@ static void read_options(struct bench *b, int argc, char **argv) {
             k++;
         }
         if (k == count || i + 1 == argc) {
-            stop("options: --scheme S --unit U --only train|eval|both --width A --nodes K "
-                 "--steps N --input C H W --classes n --batch n --threads n --repeats n");
+            stop("options: --scheme S --unit U --only train|eval|both --precision f32|f64 "
+                 "--memory auto|full|stages|steps --rate yes|no --width A --nodes K --steps N "
+                 "--input C H W --classes n --batch n --threads n --repeats n --budget ms");
         }
         i++;
         if (known[k].text) {
@@ -87,6 +95,7 @@ static void make_net(struct bench *b, struct error *error) {
     cJSON_AddNumberToObject(config, "width", (double)b->width);
     cJSON_AddStringToObject(config, "unit", b->unit);
     cJSON_AddStringToObject(config, "scheme", b->scheme);
+    cJSON_AddStringToObject(config, "precision", b->precision);
     cJSON_AddNumberToObject(config, "steps", (double)b->steps);
     cJSON_AddNumberToObject(config, "nodes", (double)b->nodes);
     b->net = net_create(config, error);
@@ -121,15 +130,71 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void print_case(const struct bench *b, const char *kind, double *seconds) {
-    const size_t n = (size_t)b->repeats;
+/* Seconds of a call of work, in `seconds`; returns how many calls there was time for. */
+static long time_calls(const struct bench *b, double *seconds,
+                       bool (*work)(void *context, struct error *error), void *context,
+                       struct error *error) {
+    const double budget = b->budget > 0 ? 1e-3 * (double)b->budget : 1e9;
+    double began = clock_seconds();
+    for (int i = 0; i < WARM_UP && (i == 0 || clock_seconds() - began < budget); i++) {
+        if (!work(context, error)) {
+            return 0;
+        }
+    }
+    began = clock_seconds();
+    for (long i = 0; i < b->repeats; i++) {
+        const double start = clock_seconds();
+        if (i > 0 && start - began > budget) {
+            return i;
+        }
+        if (!work(context, error)) {
+            return 0;
+        }
+        seconds[i] = clock_seconds() - start;
+    }
+    return b->repeats;
+}
+
+/* The rate of convolutions in a step of `seconds`, beside the machine's. */
+static bool print_rate(const struct bench *b, bool train, double seconds, struct error *error) {
+    const struct profile_options options = {
+        .batch = b->batch, .repeats = 1, .train = train, .how = {.edge = -1}, .pool = b->pool};
+    struct profile profile;
+    if (!profile_run(b->net, &options, &profile, error)) {
+        return false;
+    }
+    printf(" conv_gflops=%.1f peak_gflops=%.1f", 1e-9 * profile.convolution / seconds,
+           1e-9 * profile.peak);
+    return true;
+}
+
+static bool print_case(const struct bench *b, bool train, double *seconds, long count,
+                       struct error *error) {
+    const size_t n = (size_t)count;
     qsort(seconds, n, sizeof *seconds, by_size);
     const double median = n % 2 ? seconds[n / 2] : (seconds[n / 2 - 1] + seconds[n / 2]) / 2;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("continuo case=%s:%s ms_median=%.3f ms_min=%.3f rss_mb=%ld kernels=%s\n", kind, b->name,
-           1e3 * median, 1e3 * seconds[0], usage.ru_maxrss / 1024, b->net->kernels->name);
+    printf("continuo case=%s:%s ms_median=%.4f ms_min=%.4f calls=%ld rss_mb=%ld threads=%ld "
+           "kernels=%s",
+           train ? "train" : "eval", b->name, 1e3 * median, 1e3 * seconds[0], count,
+           usage.ru_maxrss / 1024, b->threads, b->net->kernels->name);
+    const bool ok = strcmp(b->rate, "yes") != 0 || print_rate(b, train, median, error);
+    printf("\n");
     fflush(stdout);
+    return ok;
+}
+
+static bool training_step(void *context, struct error *error) {
+    struct step_report report;
+    return (train_step(context, &report) && report.finite) ||
+           error_set(error, ERROR_STATE, "training ended too early");
+}
+
+static bool evaluation(void *context, struct error *error) {
+    const struct bench *b = context;
+    struct evaluation result;
+    return evaluate(b->net, &b->data->test, 0, 0, NULL, b->pool, NULL, &result, NULL, error);
 }
 
 static bool time_training(struct bench *b, double *seconds, struct error *error) {
@@ -137,41 +202,24 @@ static bool time_training(struct bench *b, double *seconds, struct error *error)
                                  "\"momentum\": 0.9, \"weight_decay\": 5e-4}}");
     cJSON_AddNumberToObject(options, "batch", (double)b->batch);
     cJSON_AddNumberToObject(options, "epochs", (double)(b->repeats + WARM_UP + 4) / 4.0);
+    if (strcmp(b->memory, "auto") != 0) {
+        cJSON_AddStringToObject(options, "memory", b->memory);
+    }
     struct train *train = train_begin(b->net, b->data, options, b->pool, error);
     cJSON_Delete(options);
-    if (!train) {
-        return false;
-    }
-    for (long i = -WARM_UP; i < b->repeats; i++) {
-        struct step_report report;
-        const double start = clock_seconds();
-        if (!train_step(train, &report) || !report.finite) {
-            stop("training ended too early");
-        }
-        if (i >= 0) {
-            seconds[i] = clock_seconds() - start;
-        }
-    }
+    const long count = train ? time_calls(b, seconds, training_step, train, error) : 0;
     train_end(train);
-    return true;
+    return count > 0 && print_case(b, true, seconds, count, error);
 }
 
 static bool time_evaluation(struct bench *b, double *seconds, struct error *error) {
-    for (long i = -WARM_UP; i < b->repeats; i++) {
-        struct evaluation result;
-        const double start = clock_seconds();
-        if (!evaluate(b->net, &b->data->test, 0, 0, NULL, b->pool, NULL, &result, NULL, error)) {
-            return false;
-        }
-        if (i >= 0) {
-            seconds[i] = clock_seconds() - start;
-        }
-    }
-    return true;
+    const long count = time_calls(b, seconds, evaluation, b, error);
+    return count > 0 && print_case(b, false, seconds, count, error);
 }
 
 int main(int argc, char **argv) {
-    struct bench b = {.scheme = "euler", .unit = "post", .only = "both", .width = 16, .nodes = 2,
+    struct bench b = {.scheme = "euler", .unit = "post", .only = "both", .memory = "auto",
+                      .precision = "f32", .rate = "no", .width = 16, .nodes = 2,
                       .input = {1, 28, 28}, .classes = 10, .batch = 128, .threads = 2,
                       .repeats = 10};
     read_options(&b, argc, argv);
@@ -187,15 +235,9 @@ int main(int argc, char **argv) {
     bool ok = b.pool;
     if (ok && strcmp(b.only, "eval") != 0) {
         ok = time_training(&b, seconds, &error);
-        if (ok) {
-            print_case(&b, "train", seconds);
-        }
     }
     if (ok && strcmp(b.only, "train") != 0) {
         ok = time_evaluation(&b, seconds, &error);
-        if (ok) {
-            print_case(&b, "eval", seconds);
-        }
     }
     if (!ok) {
         fprintf(stderr, "bench_train: %s\n", error.text);
