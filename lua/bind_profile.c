@@ -12,7 +12,7 @@ static const char call_name[] = "net:profile";
 
 struct call_options {
     ptrdiff_t batch, repeats, threads, steps;
-    int kind, edge, precision;
+    int kind, edge, memory, precision;
     char scheme[OPTION_TEXT_SIZE];
 };
 
@@ -69,6 +69,12 @@ static const struct option options_table[] = {
      .fallback = "own",
      .choices = edge_choices,
      .help = "which cell a stage at the end of a step reads; own: as configured"},
+    {.name = "memory",
+     .kind = OPTION_CHOICE,
+     FIELD(memory),
+     .fallback = "auto",
+     .choices = memory_names,
+     .help = "what a training step keeps of ODE blocks, as in cn.train"},
     {.name = "precision",
      .kind = OPTION_CHOICE,
      FIELD(precision),
@@ -116,7 +122,7 @@ static void push_row(lua_State *L, const struct profile *profile, int kernel) {
 static void push_profile(lua_State *L, const struct profile *profile,
                          const struct call_options *options) {
     bool shown[METER_KERNELS] = {false};
-    lua_createtable(L, METER_KERNELS, 11);
+    lua_createtable(L, METER_KERNELS, 12);
     for (int row = 1;; row++) {
         int next = -1;
         for (int k = 0; k < METER_KERNELS; k++) {
@@ -135,6 +141,9 @@ static void push_profile(lua_State *L, const struct profile *profile,
     const double convolution = ratio(profile->convolution, profile->seconds);
     set_text(L, "kind", kind_choices[options->kind]);
     set_text(L, "kernels", profile->table);
+    if (options->kind == KIND_TRAIN) {
+        set_text(L, "memory", memory_names[profile->memory]);
+    }
     set_integer(L, "batch", options->batch);
     set_integer(L, "threads", profile->threads);
     set_number(L, "ms", 1e3 * profile->seconds);
@@ -240,6 +249,7 @@ int net_profile(lua_State *L) {
                                    .repeats = (int)options.repeats,
                                    .train = options.kind == KIND_TRAIN,
                                    .how = {.steps = (int)options.steps, .edge = options.edge - 1},
+                                   .memory = (enum memory)options.memory,
                                    .seed = 1};
     if (options.scheme[0] && !(plan.how.scheme = tableau_find(options.scheme, &error))) {
         bind_refuse(L, "%s: %s", call_name, error.text);
@@ -283,8 +293,8 @@ static const struct help_entry entries[] = {
          "rows.peak_gflops the peak of a thread, rows.convolution_gflops the convolutions' flops "
          "over the whole step and rows.convolution its share of the peak of all threads. A step "
          "of kind \"train\" packs the weights and runs forward, loss and backward, without "
-         "optimiser and data. Nothing else should run meanwhile: other work on the machine shows "
-         "as slow kernels.",
+         "optimiser and data; rows.memory says what it kept, and what it ran again counts again. "
+         "Nothing else should run meanwhile: other work on the machine shows as slow kernels.",
      .example = "net = cn.net.continuous{ input = {1, 14, 14}, classes = 10, width = 8 }\n"
                 "rows = net:profile{ batch = 16, repeats = 2 }\n"
                 "print(rows)\n"

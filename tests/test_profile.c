@@ -15,7 +15,8 @@ static const char net_json[] =
     "{\"layer\": \"conv\", \"out\": 5}, {\"layer\": \"norm\"}, {\"layer\": \"relu\"},"
     "{\"layer\": \"conv\", \"out\": 19, \"stride\": 2}, {\"layer\": \"pool\"},"
     "{\"layer\": \"dense\", \"out\": 4}]}";
-static const double first_flops = 2.0 * 9 * 3 * 5 * 11 * 14, second_flops = 2.0 * 9 * 5 * 19 * 6 * 7;
+static const double first_flops = 2.0 * 9 * 3 * 5 * 11 * 14;
+static const double second_flops = 2.0 * 9 * 5 * 19 * 6 * 7;
 
 static struct profile profile_of(const struct net *net, struct profile_options options) {
     struct profile profile;

@@ -75,6 +75,7 @@ static bool prepare(struct bench *bench, const struct net *net, struct error *er
                                       .training = options->train,
                                       .gradients = options->train,
                                       .how = options->how,
+                                      .memory = options->memory,
                                       .pool = options->pool};
     bench->pass = pass_create(bench->net, &plan, error); /* refuses what is too large */
     if (!bench->pass) {
@@ -125,6 +126,7 @@ static void run_step(struct bench *bench) {
 static void measure(struct bench *bench, struct profile *profile) {
     const volatile bool *stop = bench->options->stop;
     profile->seconds = INFINITY;
+    profile->memory = pass_memory(bench->pass);
     run_step(bench);
     for (int i = 0; i < bench->options->repeats && !(stop && *stop); i++) {
         struct meter_count counts[METER_KERNELS];

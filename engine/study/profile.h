@@ -19,6 +19,7 @@ struct profile_options {
      * false: forward with stored statistics, weights packed before. */
     bool train;
     struct manifestation how;
+    enum memory memory;        /* what a training step keeps */
     uint64_t seed;             /* of samples and answers */
     struct pool *pool;         /* NULL: serial */
     const volatile bool *stop; /* may be NULL */
@@ -33,6 +34,7 @@ struct profile {
     /* Flops a second of multiply-adds in registers with the kernels in use, all threads at once. */
     double peak;
     double convolution; /* flops of the step's convolutions, counted as those of the direct sum */
+    enum memory memory; /* what the step kept */
     int threads;
     const char *table; /* name of the kernels: "f32_avx512" */
 };
