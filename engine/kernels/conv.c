@@ -7,8 +7,8 @@
  * batch in place of the pixels of a row, and so are the products of Winograd's algorithm. */
 #include "kernels/table.h"
 
-/* A tile reads pixels `x_pixel` reals apart: a constant where a convolution or Winograd's products
- * want it, so that every address is one register and a displacement; any distance for rows. */
+/* A tile reads pixels `x_pixel` reals apart: a constant where they lie next to each other, so that
+ * every address is one register and a displacement; any distance for strides and rows. */
 struct tile { /* strides in reals */
     ptrdiff_t in_channels;
     int kernel;
@@ -82,34 +82,48 @@ INLINE void conv_tile(real *y, const real *x, const real *w, const real *bias, c
 
 typedef void tile_function(real *y, const real *x, const real *w, const real *bias,
                            const struct tile *c, ptrdiff_t v0);
-#define TILE_OF(G, R, PIXEL)                                                                       \
-    static void tile_##G##_##R##_##PIXEL(real *y, const real *x, const real *w, const real *bias,  \
-                                         const struct tile *c, ptrdiff_t v0) {                     \
-        conv_tile(y, x, w, bias, c, v0, R, G, PIXEL);                                              \
+#define TILE_NEXT(G, R)                                                                            \
+    static void tile_##G##_##R(real *y, const real *x, const real *w, const real *bias,            \
+                               const struct tile *c, ptrdiff_t v0) {                               \
+        conv_tile(y, x, w, bias, c, v0, R, G, BLOCK);                                              \
     }
-#define TILE(G, R) TILE_OF(G, R, 16) TILE_OF(G, R, 32) TILE_OF(G, R, 0)
+#define TILE_APART(G, R)                                                                           \
+    static void apart_##G##_##R(real *y, const real *x, const real *w, const real *bias,           \
+                                const struct tile *c, ptrdiff_t v0) {                              \
+        conv_tile(y, x, w, bias, c, v0, R, G, 0);                                                  \
+    }
+/* Vectors and pixels of the tiles, for pixels next to each other and for those that are not. */
 #if REGISTERS == 32
-#define TILES(M)                                                                                   \
-    M(1, 1) M(1, 2) M(1, 3) M(1, 4) M(1, 5) M(1, 6) M(1, 7) M(1, 8) M(1, 10) M(1, 12) M(1, 14)     \
-    M(1, 16) M(1, 18) M(1, 20) M(1, 22) M(1, 25) M(1, 28)                                          \
-    M(2, 1) M(2, 2) M(2, 3) M(2, 4) M(2, 5) M(2, 6) M(2, 7) M(2, 8) M(2, 9) M(2, 10) M(2, 11)      \
-    M(2, 12) M(2, 13) M(2, 14)                                                                     \
+#define TILES_NEXT(M)                                                                              \
+    M(1, 1) M(1, 2) M(1, 3) M(1, 4) M(1, 6) M(1, 8) M(1, 10) M(1, 12) M(1, 14) M(1, 16) M(1, 20)   \
+    M(1, 25) M(1, 28)                                                                              \
+    M(2, 1) M(2, 2) M(2, 3) M(2, 4) M(2, 5) M(2, 6) M(2, 7) M(2, 8) M(2, 10) M(2, 11) M(2, 12)     \
+    M(2, 13) M(2, 14)                                                                              \
     M(4, 1) M(4, 2) M(4, 3) M(4, 4) M(4, 5) M(4, 6)
+#define TILES_APART(M)                                                                             \
+    M(1, 1) M(1, 2) M(1, 4) M(1, 7) M(1, 14)                                                       \
+    M(2, 1) M(2, 2) M(2, 4) M(2, 7) M(2, 14)                                                       \
+    M(4, 1) M(4, 2) M(4, 4) M(4, 6)
 #else
-#define TILES(M)                                                                                   \
-    M(1, 1) M(1, 2) M(1, 3) M(1, 4) M(1, 5) M(1, 6) M(1, 7) M(1, 8) M(1, 9) M(1, 10) M(1, 11)      \
-    M(1, 12)                                                                                       \
+#define TILES_NEXT(M)                                                                              \
+    M(1, 1) M(1, 2) M(1, 3) M(1, 4) M(1, 6) M(1, 8) M(1, 10) M(1, 12)                              \
     M(2, 1) M(2, 2) M(2, 3) M(2, 4) M(2, 5) M(2, 6) M(4, 1) M(4, 2)
+#define TILES_APART(M)                                                                             \
+    M(1, 1) M(1, 2) M(1, 4) M(1, 7) M(1, 12) M(2, 1) M(2, 2) M(2, 4) M(2, 6) M(4, 1) M(4, 2)
 #endif
-TILES(TILE)
+TILES_NEXT(TILE_NEXT)
+TILES_APART(TILE_APART)
 
-enum { PIXEL_NEXT, PIXEL_SECOND, PIXEL_ANY };
 static const struct tile_entry {
     int vectors, pixels;
-    tile_function *run[3];
-} tiles[] = {
-#define ENTRY(G, R) {G, R, {tile_##G##_##R##_16, tile_##G##_##R##_32, tile_##G##_##R##_0}},
-    TILES(ENTRY)
+    tile_function *run;
+} next[] = {
+#define ENTRY(G, R) {G, R, tile_##G##_##R},
+    TILES_NEXT(ENTRY) {0, 0, NULL}
+#undef ENTRY
+}, apart[] = {
+#define ENTRY(G, R) {G, R, apart_##G##_##R},
+    TILES_APART(ENTRY) {0, 0, NULL}
 #undef ENTRY
 };
 
@@ -117,12 +131,12 @@ static const struct tile_entry {
  * the right end, so a row is ceil(width / R) tiles of R G `depth` multiplications, two a cycle;
  * fewer than 8 accumulators leave the multipliers waiting, loads get a little in the way, and each
  * tile costs something to begin and to store. */
-static const struct tile_entry *best_tile(ptrdiff_t vectors, ptrdiff_t width, ptrdiff_t depth) {
+static const struct tile_entry *best_tile(const struct tile_entry *tiles, ptrdiff_t vectors,
+                                          ptrdiff_t width, ptrdiff_t depth) {
     const double begin = 50.0;
-    const struct tile_entry *best = &tiles[0];
+    const struct tile_entry *best = tiles;
     double least = INFINITY;
-    for (size_t k = 0; k < sizeof tiles / sizeof *tiles; k++) {
-        const struct tile_entry *t = &tiles[k];
+    for (const struct tile_entry *t = tiles; t->run; t++) {
         if (vectors % t->vectors != 0 || t->pixels > width) {
             continue;
         }
@@ -141,11 +155,11 @@ static const struct tile_entry *best_tile(ptrdiff_t vectors, ptrdiff_t width, pt
 }
 
 /* One row of `width` pixels, `vectors` of output channels from v0 on. */
-static void conv_row(const struct tile_entry *t, int pixel, real *y, const real *x, const real *w,
+static void conv_row(const struct tile_entry *t, real *y, const real *x, const real *w,
                      const real *bias, const struct tile *c, ptrdiff_t width, ptrdiff_t v0) {
     for (ptrdiff_t j = 0; j < width; j += t->pixels) {
         const ptrdiff_t at = j + t->pixels <= width ? j : width - t->pixels;
-        t->run[pixel](y + at * c->y_pixel, x + at * c->x_pixel, w, bias, c, v0);
+        t->run(y + at * c->y_pixel, x + at * c->x_pixel, w, bias, c, v0);
     }
 }
 
@@ -163,11 +177,11 @@ void NAME(conv)(void *y, const void *framed_x, const void *packed, const void *b
                               .w_block = in_blocks * c->kernel * c->kernel * BLOCK * BLOCK};
     const ptrdiff_t vectors = (c->out_channels + BLOCK - 1) / BLOCK * VECS;
     const struct tile_entry *t =
-        best_tile(vectors, c->width, c->in_channels * c->kernel * c->kernel);
+        best_tile(c->stride == 1 ? next : apart, vectors, c->width,
+                  c->in_channels * c->kernel * c->kernel);
     for (ptrdiff_t v = 0; v < vectors; v += t->vectors) {
         for (ptrdiff_t i = 0; i < c->height; i++) {
-            conv_row(t, c->stride == 1 ? PIXEL_NEXT : PIXEL_SECOND,
-                     (real *)y + i * c->width * BLOCK,
+            conv_row(t, (real *)y + i * c->width * BLOCK,
                      (const real *)framed_x + i * c->stride * frame_row, packed, bias, &tile,
                      c->width, v);
         }
@@ -187,10 +201,10 @@ void NAME(products)(real *m, ptrdiff_t m_point, const real *v, ptrdiff_t v_point
                               .y_pixel = BLOCK,
                               .y_block = block,
                               .w_block = u_block};
-    const struct tile_entry *t = best_tile(out_blocks * VECS, rows, in);
+    const struct tile_entry *t = best_tile(next, out_blocks * VECS, rows, in);
     for (int k = 0; k < count; k++) {
         for (ptrdiff_t w = 0; w < out_blocks * VECS; w += t->vectors) {
-            conv_row(t, PIXEL_NEXT, m + k * m_point, v + k * v_point, u + k * u_point, NULL, &tile,
+            conv_row(t, m + k * m_point, v + k * v_point, u + k * u_point, NULL, &tile,
                      rows, w);
         }
     }
@@ -206,9 +220,9 @@ void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, p
                               .y_pixel = out_blocks * BLOCK,
                               .y_block = BLOCK,
                               .w_block = in_blocks * BLOCK * BLOCK};
-    const struct tile_entry *t = best_tile(out_blocks * VECS, rows, in);
+    const struct tile_entry *t = best_tile(apart, out_blocks * VECS, rows, in);
     for (ptrdiff_t v = 0; v < out_blocks * VECS; v += t->vectors) {
-        conv_row(t, PIXEL_ANY, y, x, packed, bias, &tile, rows, v);
+        conv_row(t, y, x, packed, bias, &tile, rows, v);
     }
 }
 

@@ -247,7 +247,6 @@ INLINE void sum_run(real *y, ptrdiff_t offset, ptrdiff_t b, int v, int count,
 }
 
 void NAME(combine)(void *y, struct extent e, int count, const struct term *terms) {
-    enum { RUN = 8 };
     const ptrdiff_t pixels = e.height * e.width;
     const struct transform plain = {.act = ACT_NONE}, *t = &plain;
     for (int k = 0; k < count; k++) {
@@ -262,9 +261,10 @@ void NAME(combine)(void *y, struct extent e, int count, const struct term *terms
     for (ptrdiff_t b = 0; b < e.blocks; b++) {                                                     \
         for (int v = 0; v < VECS; v++) {                                                           \
             const ptrdiff_t at = b * pixels * BLOCK + v * LANES;                                   \
+            enum { run = (ACT) == ACT_NONE || (ACT) == ACT_RELU ? 8 : 2 };                         \
             ptrdiff_t i = 0;                                                                       \
-            for (; i + RUN <= pixels; i += RUN) {                                                  \
-                sum_run(y, at + i * BLOCK, b, v, count, terms, ACT, SHAPE, RUN);                   \
+            for (; i + run <= pixels; i += run) {                                                  \
+                sum_run(y, at + i * BLOCK, b, v, count, terms, ACT, SHAPE, run);                   \
             }                                                                                      \
             for (; i < pixels; i++) {                                                              \
                 sum_run(y, at + i * BLOCK, b, v, count, terms, ACT, SHAPE, 1);                     \
