@@ -173,7 +173,7 @@ static const char *text_of(lua_State *L, int table, const char *name) {
 
 /* The row at `row` of the stack as a line. */
 static void row_text(lua_State *L, int row, char *line, size_t size) {
-    (void)snprintf(line, size, "\n%-14s %8.0f %9.3f %6.1f %9.1f %8.1f %7.1f",
+    (void)snprintf(line, size, "\n%-16s %8.0f %9.3f %6.1f %9.1f %8.1f %7.1f",
                    text_of(L, row, "kernel"), number_of(L, row, "calls"), number_of(L, row, "ms"),
                    100 * number_of(L, row, "share"), number_of(L, row, "gflops"),
                    number_of(L, row, "gbytes"), 100 * number_of(L, row, "peak"));
@@ -189,7 +189,7 @@ static int profile_tostring(lua_State *L) {
     luaL_buffinit(L, &buffer);
     (void)snprintf(line, sizeof line,
                    "%s, batch %.0f, %d thread%s, %s: at best %.1f GFLOP/s a thread\n"
-                   "%-14s %8s %9s %6s %9s %8s %7s",
+                   "%-16s %8s %9s %6s %9s %8s %7s",
                    text_of(L, 1, "kind"), number_of(L, 1, "batch"), threads,
                    threads == 1 ? "" : "s", text_of(L, 1, "kernels"),
                    number_of(L, 1, "peak_gflops"), "kernel", "calls", "ms", "%", "GFLOP/s", "GB/s",
@@ -202,7 +202,7 @@ static int profile_tostring(lua_State *L) {
         lua_pop(L, 1);
         luaL_addstring(&buffer, line);
     }
-    (void)snprintf(line, sizeof line, "\n%-14s %8s %9.3f %6.1f\n%.3f ms a step, %.0f images/s",
+    (void)snprintf(line, sizeof line, "\n%-16s %8s %9.3f %6.1f\n%.3f ms a step, %.0f images/s",
                    "outside", "", outside * ms, 100 * outside, ms, number_of(L, 1, "images"));
     luaL_addstring(&buffer, line);
     const double convolution = number_of(L, 1, "convolution_gflops");
