@@ -7,6 +7,8 @@
  * batch in place of the pixels of a row, and so are the products of Winograd's algorithm. */
 #include "kernels/table.h"
 
+#include <stdbool.h>
+
 /* A tile reads pixels `x_pixel` reals apart: a constant where they lie next to each other, so that
  * every address is one register and a displacement; any distance for strides and rows. */
 struct tile { /* strides in reals */
@@ -127,10 +129,13 @@ static const struct tile_entry {
 #undef ENTRY
 };
 
+enum { NEAR = 24 * 1024 }; /* bytes of weights that stay in the first-level cache */
+
 /* The tile that covers `width` pixels of `vectors` at the least cost, in cycles: tiles overlap at
  * the right end, so a row is ceil(width / R) tiles of R G `depth` multiplications, two a cycle;
- * fewer than 8 accumulators leave the multipliers waiting, loads get a little in the way, and each
- * tile costs something to begin and to store. */
+ * fewer than 8 accumulators leave the multipliers waiting, loads get a little in the way, weights
+ * that do not stay in the first-level cache from tile to tile more so, and each tile costs
+ * something to begin and to store. */
 static const struct tile_entry *best_tile(const struct tile_entry *tiles, ptrdiff_t vectors,
                                           ptrdiff_t width, ptrdiff_t depth) {
     const double begin = 50.0;
@@ -143,8 +148,10 @@ static const struct tile_entry *best_tile(const struct tile_entry *tiles, ptrdif
         const ptrdiff_t n = (width + t->pixels - 1) / t->pixels * (vectors / t->vectors);
         const int busy = t->vectors * t->pixels;
         const double loads = 1.0 / t->vectors + 1.0 / t->pixels; /* per multiplication */
-        const double cost = (double)n * ((busy < 8 ? 8 : busy) * 0.5 * (double)depth *
-                                             (1.0 + 0.1 * loads) +
+        const bool far = depth * t->vectors * VECTOR_BYTES > NEAR;
+        const double cost = (double)n * ((double)depth * ((busy < 8 ? 8 : busy) * 0.5 *
+                                                              (1.0 + 0.1 * loads) +
+                                                          (far ? 1.5 * t->vectors : 0.0)) +
                                          begin);
         if (cost < least) {
             least = cost;

@@ -54,7 +54,7 @@ static void place_parameters(struct net *net) {
 
 static void *zeroed_reals(const struct net *net, ptrdiff_t len) {
     const size_t size = ((size_t)len * net->kernels->real_size + 127) / 64 * 64;
-    void *reals = aligned_alloc(64, size);
+    void *reals = memory_aligned(size);
     if (reals) {
         memset(reals, 0, size);
     }

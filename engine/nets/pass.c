@@ -22,7 +22,7 @@ static void *take(struct pass *pass, size_t size) {
     }
     const size_t rounded = (size + 63) / 64 * 64;
     void *block = pass->bytes + rounded <= memory_installed()
-                      ? aligned_alloc(64, rounded ? rounded : 64)
+                      ? memory_aligned(rounded)
                       : NULL;
     if (block) {
         pass->blocks[pass->block_count++] = block;
