@@ -124,13 +124,14 @@ void NAME(winograd_pack)(void *packed, const void *w_, ptrdiff_t out, ptrdiff_t 
     }
 }
 
-/* The tiles of all samples, and how many tile rows are taken together. Strides from point to
- * point are odd numbers of blocks: powers of two would meet in the same lines of the cache. */
+/* The tiles of all samples, and how many tile rows are taken together. Strides from block to block
+ * and from point to point are odd numbers of tiles: powers of two would meet in the same lines of
+ * the cache. */
 struct grid {
     ptrdiff_t rows, columns; /* of tiles, in a sample */
     ptrdiff_t in_blocks, out_blocks, panel;
     ptrdiff_t group;  /* tile rows taken together */
-    ptrdiff_t stride; /* tiles of a full group */
+    ptrdiff_t stride; /* tiles of a full group, or one more */
 };
 
 static struct grid grid_of(const struct convolution *c, ptrdiff_t samples) {
@@ -146,7 +147,7 @@ static struct grid grid_of(const struct convolution *c, ptrdiff_t samples) {
     g.group = tiles / g.columns;
     g.group = g.group < 1 ? 1 : g.group > all ? all : g.group;
     g.group = (all + (all + g.group - 1) / g.group - 1) / ((all + g.group - 1) / g.group);
-    g.stride = g.group * g.columns;
+    g.stride = g.group * g.columns | 1;
     return g;
 }
 static ptrdiff_t point_stride(ptrdiff_t blocks, const struct grid *g) {
