@@ -96,7 +96,7 @@ int net_declare(struct net *net, const char *prefix, const char *name, int cells
                 const ptrdiff_t *shape, bool trainable, enum initial_kind kind, double value);
 
 /* Packs all weights again when net->version says so. */
-void weights_pack(struct net *net);
+void weights_pack(struct net *net, struct pool *pool);
 void weights_draw(struct net *net, uint64_t seed);
 
 #endif

@@ -262,7 +262,7 @@ struct pass *pass_create(struct net *net, const struct pass_options *options, st
         pass_free(pass);
         return NULL;
     }
-    weights_pack(net);
+    weights_pack(net, pass->pool);
     return pass;
 }
 
@@ -352,7 +352,7 @@ const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count) {
     const struct net *net = pass->net;
     const struct chain *chain = net->plan->chain;
     pass->count = count;
-    weights_pack(pass->net);
+    weights_pack(pass->net, pass->pool);
     struct transfer in = {.pass = pass,
                           .plain_in = x,
                           .buffer = &chain->buffers[0],

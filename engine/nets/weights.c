@@ -12,49 +12,60 @@ static void *real_at(const struct net *net, void *base, ptrdiff_t reals) {
     return (char *)base + reals * (ptrdiff_t)net->kernels->real_size;
 }
 
-static void pack_weights(struct net *net, const struct weights *w) {
+struct packing {
+    struct net *net;
+    const struct weights *w;
+};
+
+/* Part 2 c: the forward weights of cell c; 2 c + 1: the backward ones. */
+static void pack_part(void *context, int part, int worker) {
+    (void)worker;
+    const struct packing *p = context;
+    const struct net *net = p->net;
+    const struct weights *w = p->w;
     const struct kernels *k = net->kernels;
-    const struct plan *plan = net->plan;
+    const int cell = part / 2, back = part % 2;
     const ptrdiff_t len = w->in * w->out * w->kernel * w->kernel;
-    for (int cell = 0; cell < w->cells; cell++) {
-        const void *from =
-            real_at(net, net->values, net->parameters[w->weight].offset + cell * len);
-        for (int back = 0; back < 2; back++) {
-            const ptrdiff_t to = back ? w->backward + cell * w->backward_len
-                                      : w->forward + cell * w->forward_len;
-            if (back ? w->winograd_backward : w->winograd_forward) {
-                k->winograd_pack(real_at(net, plan->packed, to), from, w->out, w->in, back);
-            } else {
-                k->pack(real_at(net, plan->packed, to), from, w->out, w->in, w->kernel, back);
-            }
-        }
-        if (w->bias >= 0) {
-            void *bias = real_at(net, plan->packed, w->padded_bias + cell * w->bias_len);
-            k->set(bias, 0.0, w->bias_len);
-            memcpy(bias,
-                   real_at(net, net->values, net->parameters[w->bias].offset + cell * w->out),
-                   (size_t)w->out * k->real_size);
-        }
+    const void *from = real_at(net, net->values, net->parameters[w->weight].offset + cell * len);
+    void *to = real_at(net, net->plan->packed,
+                       back ? w->backward + cell * w->backward_len
+                            : w->forward + cell * w->forward_len);
+    if (back ? w->winograd_backward : w->winograd_forward) {
+        k->winograd_pack(to, from, w->out, w->in, back);
+    } else {
+        k->pack(to, from, w->out, w->in, w->kernel, back);
     }
 }
 
-static void pack_chain(struct net *net, const struct chain *chain) {
+static void pack_weights(struct net *net, const struct weights *w, struct pool *pool) {
+    const struct kernels *k = net->kernels;
+    struct packing packing = {net, w};
+    pool_run(w->forward_len > 20000 ? pool : NULL, 2 * w->cells, pack_part, &packing);
+    for (int cell = 0; cell < w->cells && w->bias >= 0; cell++) {
+        void *bias = real_at(net, net->plan->packed, w->padded_bias + cell * w->bias_len);
+        k->set(bias, 0.0, w->bias_len);
+        memcpy(bias, real_at(net, net->values, net->parameters[w->bias].offset + cell * w->out),
+               (size_t)w->out * k->real_size);
+    }
+}
+
+static void pack_chain(struct net *net, const struct chain *chain, struct pool *pool) {
     for (int i = 0; i < chain->op_count; i++) {
         const struct op *op = &chain->ops[i];
         if (op->weights.cells) {
-            pack_weights(net, &op->weights);
+            pack_weights(net, &op->weights, pool);
         }
         if (op->body) {
-            pack_chain(net, op->body);
+            pack_chain(net, op->body, pool);
         }
     }
 }
 
-void weights_pack(struct net *net) {
+void weights_pack(struct net *net, struct pool *pool) {
     struct plan *plan = net->plan;
     pthread_mutex_lock(plan->lock);
     if (plan->packed_version != net->version) {
-        pack_chain(net, plan->chain);
+        pack_chain(net, plan->chain, pool);
         plan->packed_version = net->version;
     }
     pthread_mutex_unlock(plan->lock);
