@@ -221,6 +221,17 @@ static bool reserve(struct pass *pass, const struct needs *needs) {
     return pass->outputs && frame_norms(pass, chain, pass->frame) && scratch_create(pass, needs);
 }
 
+/* Samples of a chunk: a few at least, since every chunk has a gradient of all weights to clear and
+ * to add up; all of them where no sum runs over samples and nobody shares the work. */
+static ptrdiff_t chunk_of(const struct pass_options *options) {
+    const ptrdiff_t even = (options->batch - 1) / CHUNKS + 1, half = (options->batch - 1) / 2 + 1;
+    const ptrdiff_t few = half < 4 ? half : 4;
+    if (!options->training && !options->gradients && !options->pool) {
+        return options->batch;
+    }
+    return even > few ? even : few;
+}
+
 struct pass *pass_create(struct net *net, const struct pass_options *options, struct error *error) {
     struct pass *pass = calloc(1, sizeof *pass);
     if (!pass || options->batch < 1) {
@@ -242,7 +253,7 @@ struct pass *pass_create(struct net *net, const struct pass_options *options, st
         pass->options.how.edge = -1; /* a manifestation left zero means: as configured */
     }
     pass->pool = options->pool;
-    pass->chunk = (options->batch - 1) / CHUNKS + 1;
+    pass->chunk = chunk_of(options);
     const struct chain *chain = net->plan->chain;
     struct needs needs = {0};
     chain_needs(pass, chain, &needs);
