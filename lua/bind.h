@@ -156,6 +156,7 @@ struct how_options {
     int edge, precision;    /* 0: as trained, else 1 + the engine's value */
     ptrdiff_t first, count; /* 1-based; count 0: to the end */
 };
+extern const char *const how_edges[], *const how_precisions[]; /* 0: "own" */
 extern const struct option how_options_table[];
 extern const int how_options_count;
 /* Reads them from argument `index` (nil: none) and resolves the scheme; pushes one box. */

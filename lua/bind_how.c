@@ -14,8 +14,8 @@ static const char evaluation_name[] = "continuo.evaluation";
 
 /* ---- options ------------------------------------------------------------------------------- */
 
-static const char *const edge_choices[] = {"own", "open", "closed", NULL};
-static const char *const precision_choices[] = {"own", "f32", "f64", NULL};
+const char *const how_edges[] = {"own", "open", "closed", NULL};
+const char *const how_precisions[] = {"own", "f32", "f64", NULL};
 
 #define FIELD(field) .offset = offsetof(struct how_options, field)
 
@@ -36,13 +36,13 @@ const struct option how_options_table[] = {
      .kind = OPTION_CHOICE,
      FIELD(edge),
      .fallback = "own",
-     .choices = edge_choices,
+     .choices = how_edges,
      .help = "which cell a stage at the end of a step reads; own: as trained"},
     {.name = "precision",
      .kind = OPTION_CHOICE,
      FIELD(precision),
      .fallback = "own",
-     .choices = precision_choices,
+     .choices = how_precisions,
      .help = "f32 or f64; own: the net's"},
     {.name = "first",
      .kind = OPTION_INTEGER,

@@ -13,7 +13,6 @@
 #include "study/order_study.h"
 
 static const char order_name[] = "continuo.order";
-static const char *const edge_choices[] = {"own", "open", "closed", NULL};
 
 struct order_options {
     cJSON *schemes, *steps;
@@ -53,7 +52,7 @@ static const struct option options_table[] = {
      .kind = OPTION_CHOICE,
      FIELD(edge),
      .fallback = "own",
-     .choices = edge_choices,
+     .choices = how_edges,
      .help = "which cell a stage at the end of a step reads; own: as configured"},
     {.name = "as_given",
      .kind = OPTION_BOOLEAN,

@@ -18,8 +18,6 @@ struct call_options {
 
 enum { KIND_TRAIN, KIND_FORWARD };
 static const char *const kind_choices[] = {"train", "forward", NULL};
-static const char *const edge_choices[] = {"own", "open", "closed", NULL};
-static const char *const precision_choices[] = {"own", "f32", "f64", NULL};
 
 #define FIELD(field) .offset = offsetof(struct call_options, field)
 
@@ -67,7 +65,7 @@ static const struct option options_table[] = {
      .kind = OPTION_CHOICE,
      FIELD(edge),
      .fallback = "own",
-     .choices = edge_choices,
+     .choices = how_edges,
      .help = "which cell a stage at the end of a step reads; own: as configured"},
     {.name = "memory",
      .kind = OPTION_CHOICE,
@@ -79,7 +77,7 @@ static const struct option options_table[] = {
      .kind = OPTION_CHOICE,
      FIELD(precision),
      .fallback = "own",
-     .choices = precision_choices,
+     .choices = how_precisions,
      .help = "f32 or f64; own: the net's"},
 };
 enum { OPTIONS = sizeof options_table / sizeof *options_table };

@@ -25,8 +25,6 @@ struct study_options {
     int edge, precision;
 };
 
-static const char *const edge_choices[] = {"own", "open", "closed", NULL};
-static const char *const precision_choices[] = {"own", "f32", "f64", NULL};
 
 static const struct option sweep_options_table[] = {
     {.name = "schemes",
@@ -50,13 +48,13 @@ static const struct option sweep_options_table[] = {
      .kind = OPTION_CHOICE,
      .offset = offsetof(struct study_options, edge),
      .fallback = "own",
-     .choices = edge_choices,
+     .choices = how_edges,
      .help = "which cell a stage at the end of a step reads; own: as trained"},
     {.name = "precision",
      .kind = OPTION_CHOICE,
      .offset = offsetof(struct study_options, precision),
      .fallback = "own",
-     .choices = precision_choices,
+     .choices = how_precisions,
      .help = "f32 or f64; own: the net's"},
 };
 enum { SWEEP_OPTIONS = sizeof sweep_options_table / sizeof *sweep_options_table };
@@ -320,7 +318,7 @@ static const struct option check_options_table[] = {
      .kind = OPTION_CHOICE,
      .offset = offsetof(struct check_options, edge),
      .fallback = "own",
-     .choices = edge_choices,
+     .choices = how_edges,
      .help = "own: as configured"},
     {.name = "memory",
      .kind = OPTION_CHOICE,

@@ -57,11 +57,11 @@ INLINE void conv_tile(real *y, const real *x, const real *w, const real *bias, c
         for (int ky = 0; ky < c->kernel; ky++) {
             for (int kx = 0; kx < c->kernel; kx++) {
                 const real *xp = x + ib * c->x_block + ky * c->x_row + kx * BLOCK;
-                ptrdiff_t todo = channels;
-                for (; todo >= 4; todo -= 4) {
+                ptrdiff_t rest = channels;
+                for (; rest >= 4; rest -= 4) {
                     CHANNELS(4);
                 }
-                for (; todo > 0; todo--) {
+                for (; rest > 0; rest--) {
                     CHANNELS(1);
                 }
 #pragma GCC unroll 4

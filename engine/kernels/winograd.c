@@ -240,7 +240,7 @@ static void scatter_tile(real *y, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t colum
     }
 }
 
-/* Where tile `t` of a group lies: sample and first pixel. */
+/* Where a tile lies: sample and first pixel. */
 struct place {
     ptrdiff_t sample, i, j;
 };

@@ -42,8 +42,7 @@ static void weights_samples(const struct pass *pass, const struct weights *w,
                                   soon);
         return;
     }
-    const ptrdiff_t dy_len = (c->out_channels + BLOCK - 1) / BLOCK * (c->height + 2 * pad) *
-                             (c->width + 2 * pad) * BLOCK;
+    const ptrdiff_t dy_len = gradient_frame_len(c);
     for (ptrdiff_t i = 0; i < samples; i++) {
         pass->k->conv_weights(dw, at_const(pass, frames_x, i * frame_len(c)),
                               at_const(pass, frames_dy, i * dy_len), pad, c);
@@ -71,7 +70,7 @@ static void conv_chunk(void *context, int chunk, int worker) {
     chunk_range(pass, chunk, &first, &last);
     k->set(dw, 0.0, w->gradient_len);
     k->set(dbias, 0.0, w->bias_len);
-    const ptrdiff_t dilated_len = frame_len(&back), dy_len = out.blocks * (c->height + 2 * pad) * (c->width + 2 * pad) * BLOCK;
+    const ptrdiff_t dilated_len = frame_len(&back), dy_len = gradient_frame_len(c);
     const ptrdiff_t together = conv_together(pass, op, from->extent);
     for (ptrdiff_t i = first, n; i < last; i += n) {
         n = last - i < together ? last - i : together;
@@ -251,10 +250,6 @@ static void slope_chunk(void *context, int chunk, int worker) {
     }
 }
 
-static bool is_plain(struct lazy lazy) {
-    return lazy.norm < 0 && lazy.act == ACT_NONE;
-}
-
 static void run_residual(struct backward *b, struct work *work) {
     struct pass *pass = b->pass;
     const struct op *op = b->op;
@@ -290,6 +285,31 @@ static void run_residual(struct backward *b, struct work *work) {
     }
 }
 
+/* What stands between the first operation and the chain's input, read through `read`. */
+static void undo_input(struct backward *b, struct lazy read, struct work *work,
+                       const struct combination *after) {
+    if (b->before) { /* a chain that only transforms */
+        pass_combine(b->pass, b->before);
+    }
+    if (read.norm >= 0) {
+        const struct extent e = b->chain->buffers[0].extent;
+        norm_backward(b->pass, &b->chain->norms[read.norm], &b->frame->norms[read.norm],
+                      b->frame->cell, e.height * e.width);
+    }
+    if (!lazy_is_plain(read) || b->g != work->grad[0]) {
+        b->of = 0;
+        b->dx = work->grad[0];
+        b->raw = b->frame->buffer[0];
+        b->out = lazy_transform(b->chain, b->frame, read);
+        b->after = after;
+        after = NULL;
+        pass_parallel(b->pass, 1e9, slope_chunk, b);
+    }
+    if (after) {
+        pass_combine(b->pass, after);
+    }
+}
+
 void chain_backward(struct pass *pass, const struct chain *chain, struct frame *frame,
                     struct work *work, void *g, const struct combination *before,
                     const struct combination *after) {
@@ -319,7 +339,7 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
             pass_combine(pass, b.before);
             b.before = NULL;
         }
-        if (!is_plain(read) &&
+        if (!lazy_is_plain(read) &&
             (op->kind == OP_STORE || op->kind == OP_RESIDUAL || op->kind == OP_ODE)) {
             b.of = read.buffer; /* these do not read gradients through a transform */
             b.dx = b.g;
@@ -330,7 +350,7 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
         switch (op->kind) {
         case OP_CONV:
         case OP_DENSE:
-            if (after && op->in.buffer == 0 && is_plain(op->in)) {
+            if (after && op->in.buffer == 0 && lazy_is_plain(op->in)) {
                 b.after = after;
                 after = NULL;
             }
@@ -366,27 +386,7 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
             pass_parallel(pass, 1e9, moments_chunk, &b);
         }
     }
-    if (!work->grad[0]) {
-        return;
-    }
-    if (b.before) { /* a chain that only transforms */
-        pass_combine(pass, b.before);
-    }
-    if (read.norm >= 0) {
-        const struct extent e = chain->buffers[0].extent;
-        norm_backward(pass, &chain->norms[read.norm], &frame->norms[read.norm], frame->cell,
-                      e.height * e.width);
-    }
-    if (!is_plain(read) || b.g != work->grad[0]) {
-        b.of = 0;
-        b.dx = work->grad[0];
-        b.raw = frame->buffer[0];
-        b.out = lazy_transform(chain, frame, read);
-        b.after = after;
-        after = NULL;
-        pass_parallel(pass, 1e9, slope_chunk, &b);
-    }
-    if (after) {
-        pass_combine(pass, after);
+    if (work->grad[0]) {
+        undo_input(&b, read, work, after);
     }
 }

@@ -26,13 +26,9 @@ static struct op *add_op(struct chain *chain, enum op_kind kind, const struct la
     return op;
 }
 
-static bool is_plain(struct lazy lazy) {
-    return lazy.norm < 0 && lazy.act == ACT_NONE;
-}
-
 /* A buffer that holds the value itself: what operations without a transform of their own read. */
 static struct lazy settle(struct chain *chain, struct lazy in) {
-    if (is_plain(in)) {
+    if (lazy_is_plain(in)) {
         return in;
     }
     const struct buffer *from = &chain->buffers[in.buffer];

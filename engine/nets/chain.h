@@ -21,6 +21,10 @@ struct lazy { /* a buffer and what is still to be done to it */
     int norm; /* index into norms, or -1 */
 };
 
+static inline bool lazy_is_plain(struct lazy lazy) {
+    return lazy.norm < 0 && lazy.act == ACT_NONE;
+}
+
 struct norm {
     const struct layer *layer;
     ptrdiff_t channels, padded;

@@ -400,19 +400,9 @@ static void run_batch(struct batch *b) {
     pool_run(work > 2e5 ? pass->pool : NULL, (int)chunk_count(d, pass->count), run_chunk, b);
 }
 
-static double skip_at(const struct pass *pass, const struct op *op, int cell) {
-    double value = 1.0;
-    if (op->skip >= 0) {
-        const struct net *net = pass->net;
-        pass->k->to_doubles(&value,
-                            at(pass, net->values, net->parameters[op->skip].offset + cell), 1);
-    }
-    return value;
-}
-
 void dense_field_forward(struct pass *pass, struct dense_field *d, const void *x, void *out) {
     for (int cell = 0; cell < d->cells; cell++) {
-        d->skip[cell] = skip_at(pass, d->op, cell);
+        d->skip[cell] = ode_skip(pass, d->op, cell);
     }
     struct batch b = {.pass = pass, .d = d, .x = x, .out = out, .room = d->room[0]};
     run_batch(&b);

@@ -11,8 +11,6 @@
 
 static const char *const unit_names[] = {"post", "pre", NULL};
 static const char *const norm_names[] = {"batch", "none", NULL};
-static const char *const convolution_names[] = {"auto", "direct", NULL};
-static const char *const field_names[] = {"auto", "layers", NULL};
 
 /* ---- continuous, residual: images ---- */
 

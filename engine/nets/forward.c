@@ -86,7 +86,7 @@ static void conv_chunk(void *context, int chunk, int worker) {
                                   ? &f->chain->norms[op->moments]
                                   : NULL;
     double *partial = norm ? clear_partial(pass, chunk, norm->padded) : NULL;
-    const bool direct = pad == 0 && op->in.norm < 0 && op->in.act == ACT_NONE;
+    const bool direct = pad == 0 && lazy_is_plain(op->in);
     ptrdiff_t first, last;
     chunk_range(pass, chunk, &first, &last);
     const ptrdiff_t together = conv_together(pass, op, from->extent);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 const char *const norm_update_names[] = {"stateful", "visit", NULL};
+const char *const convolution_names[] = {"auto", "direct", NULL};
+const char *const field_names[] = {"auto", "layers", NULL};
 
 struct layer *layers_add(struct layers *layers, enum layer_kind kind, const char *prefix,
                          const char *name) {

@@ -27,6 +27,9 @@ enum layer_kind {
 /* How running statistics of a norm inside an ODE layer move (NUMERICS.md eq. 26 and eq. 24). */
 enum norm_update { NORM_STATEFUL, NORM_VISIT };
 extern const char *const norm_update_names[]; /* "stateful", "visit", NULL */
+/* How a layer is computed: 0, as is fastest; 1, `direct`. */
+extern const char *const convolution_names[]; /* "auto", "direct", NULL */
+extern const char *const field_names[];       /* "auto", "layers", NULL */
 
 enum { LAYER_NAME_SIZE = 48 };
 

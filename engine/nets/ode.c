@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-static double skip_scalar(const struct pass *pass, const struct op *op, int cell) {
+double ode_skip(const struct pass *pass, const struct op *op, int cell) {
     if (op->skip < 0) {
         return 1.0;
     }
@@ -23,7 +23,7 @@ static struct term slope_term(const struct pass *pass, const struct op *op,
     return (struct term){.x = frame->buffer[body->out.buffer],
                          .transform = lazy_transform(body, frame, body->out),
                          .factor = coefficient * op->layer->factor *
-                                   skip_scalar(pass, op, frame->cell)};
+                                   ode_skip(pass, op, frame->cell)};
 }
 
 int ode_cell(const struct op *op, const struct run *run, int step, int stage) {
@@ -42,8 +42,7 @@ bool ode_moves(const struct tableau *scheme, int stage) {
 }
 
 struct reach ode_reach(const struct op *op, const struct tableau *scheme) {
-    const struct lazy out = op->body->out;
-    const bool read = out.norm >= 0 || out.act != ACT_NONE || op->skip >= 0;
+    const bool read = !lazy_is_plain(op->body->out) || op->skip >= 0;
     struct reach reach = {.first = -1, .last = -1};
     for (int i = scheme->stages - 1; i >= 0; i--) {
         for (int j = i + 1; j < scheme->stages; j++) {
@@ -202,7 +201,7 @@ static void skip_backward(struct pass *pass, const struct op *op, const struct f
         .shape = &op->body->buffers[0],
         .y = kbar,
         .count = 1,
-        .terms = {{.x = kbar, .factor = skip_scalar(pass, op, frame->cell)}}};
+        .terms = {{.x = kbar, .factor = ode_skip(pass, op, frame->cell)}}};
     pass_combine(pass, &scaled);
 }
 

@@ -21,9 +21,7 @@ static void *take(struct pass *pass, size_t size) {
         pass->block_capacity = capacity;
     }
     const size_t rounded = (size + 63) / 64 * 64;
-    void *block = pass->bytes + rounded <= memory_installed()
-                      ? memory_aligned(rounded)
-                      : NULL;
+    void *block = pass->bytes + rounded <= memory_installed() ? memory_aligned(rounded) : NULL;
     if (block) {
         pass->blocks[pass->block_count++] = block;
         pass->bytes += rounded;
@@ -79,13 +77,10 @@ static void chain_needs(const struct pass *pass, const struct chain *chain, stru
         if (op->geometry.kernel) {
             const struct convolution *c = &op->geometry;
             const struct extent from = chain->buffers[op->in.buffer].extent;
-            const int border = c->kernel / 2 * 2;
-            const ptrdiff_t out_blocks = (c->out_channels + BLOCK - 1) / BLOCK;
             const ptrdiff_t together = conv_together(pass, op, from);
             const struct convolution back = convolution_back(c, from);
             raise_to(&needs->frame_x, together * frame_len(c));
-            raise_to(&needs->frame_dy,
-                     together * out_blocks * (c->height + border) * (c->width + border) * BLOCK);
+            raise_to(&needs->frame_dy, together * gradient_frame_len(c));
             if (c->stride > 1) {
                 raise_to(&needs->dilated, together * frame_len(&back));
             }

@@ -111,6 +111,8 @@ struct run {
 struct run pass_run(const struct pass *pass, const struct op *op);
 /* The node in depth that a stage of an ODE operation reads. */
 int ode_cell(const struct op *op, const struct run *run, int step, int stage);
+/* The scalar that multiplies the field in a cell; 1 without one. */
+double ode_skip(const struct pass *pass, const struct op *op, int cell);
 
 /* What the gradient of an ODE operation depends on. */
 struct reach {
@@ -163,6 +165,13 @@ ptrdiff_t conv_together(const struct pass *pass, const struct op *op, struct ext
 /* Reals of one frame a convolution reads. */
 static inline ptrdiff_t frame_len(const struct convolution *c) {
     return (c->in_channels + BLOCK - 1) / BLOCK * c->frame_height * c->frame_width * BLOCK;
+}
+
+/* Reals of the gradient by what a convolution writes, in the border its weights' gradient wants. */
+static inline ptrdiff_t gradient_frame_len(const struct convolution *c) {
+    const ptrdiff_t border = c->kernel / 2 * 2;
+    return (c->out_channels + BLOCK - 1) / BLOCK * (c->height + border) * (c->width + border) *
+           BLOCK;
 }
 
 /* Frames that follow each other through a convolution with its packed weights, by the planned

@@ -16,9 +16,6 @@ struct entry_options { /* of one layer, whatever its kind */
     cJSON *body;
 };
 
-static const char *const convolution_names[] = {"auto", "direct", NULL};
-static const char *const field_names[] = {"auto", "layers", NULL};
-
 #define FIELD(field) offsetof(struct entry_options, field)
 #define NAME_OPTION                                                                                \
     {"name", OPTION_TEXT, FIELD(name), "", 0, 0, NULL,                                             \
