@@ -7,7 +7,7 @@ import sys
 
 top = sys.argv[1]
 # lowest first; a file may include its own level and those before it
-engine = ["base", "kernels", "depth", "nets", "learn", "study", "run"]
+engine = ["base", "kernels", "depth", "ode", "nets", "learn", "study", "run"]
 levels = [f"engine/{name}" for name in engine] + ["lua", "app"]
 lua_users = re.compile(r"^(lua/|app/repl|app/edit|app/script|app/main|app/complete|app/context|app/version)")
 
