@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/chart.h"
-#include "app/format.h"
+#include "plot/chart.h"
+#include "plot/format.h"
 #include "app/panel.h"
 
 static void note(const struct scene *scene, int room, char *text, size_t size) {

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "app/chart.h"
-#include "app/format.h"
+#include "plot/chart.h"
+#include "plot/format.h"
 #include "app/panel.h"
 
 static const struct {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/chart.h"
+#include "plot/chart.h"
 #include "app/panel.h"
 
 enum { FIRST_COLUMN = 7, CELL = 8, WIDE_CELL = 10, MOST_BLOCKS = SCENE_TRACKS };

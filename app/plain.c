@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "app/format.h"
+#include "plot/format.h"
 #include "app/track.h"
 
 enum { RUNS = 64 };

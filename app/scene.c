@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/axis.h"
+#include "plot/axis.h"
 #include "app/term.h"
 
 static const double spans[] = {0, 10, 30, 100, 300};

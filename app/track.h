@@ -3,7 +3,7 @@
 #ifndef CONTINUO_APP_TRACK_H
 #define CONTINUO_APP_TRACK_H
 
-#include "app/trace.h"
+#include "plot/trace.h"
 #include "base/error.h"
 #include "run/series.h"
 

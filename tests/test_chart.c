@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/axis.h"
-#include "app/canvas.h"
-#include "app/chart.h"
-#include "app/format.h"
-#include "app/grid.h"
-#include "app/trace.h"
+#include "plot/axis.h"
+#include "plot/canvas.h"
+#include "plot/chart.h"
+#include "plot/format.h"
+#include "plot/grid.h"
+#include "plot/trace.h"
 
 static void set_locale(void) {
     (void)setlocale(LC_CTYPE, "C.UTF-8");

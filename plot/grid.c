@@ -1,4 +1,4 @@
-#include "app/grid.h"
+#include "plot/grid.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

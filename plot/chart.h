@@ -1,13 +1,13 @@
 /* A chart: lines over a common x axis, drawn into a rectangle of a grid. Axes have round ends; each
  * dot column shows the extent of all points in it; a point that is not finite is a gap, marked '!'
  * at the foot. Lines differ by colour, dash and marker, and carry their name at their end. */
-#ifndef CONTINUO_APP_CHART_H
-#define CONTINUO_APP_CHART_H
+#ifndef CONTINUO_PLOT_CHART_H
+#define CONTINUO_PLOT_CHART_H
 
-#include "app/axis.h"
-#include "app/canvas.h"
-#include "app/grid.h"
-#include "app/trace.h"
+#include "plot/axis.h"
+#include "plot/canvas.h"
+#include "plot/grid.h"
+#include "plot/trace.h"
 
 struct chart_line {
     const struct trace *line; /* drawn as a line; NULL: none */

@@ -1,7 +1,7 @@
 /* A grid of character cells: what a frame is drawn into. It knows nothing of a terminal: term_show
  * puts it on one, grid_write dumps it as text, tests read it. */
-#ifndef CONTINUO_APP_GRID_H
-#define CONTINUO_APP_GRID_H
+#ifndef CONTINUO_PLOT_GRID_H
+#define CONTINUO_PLOT_GRID_H
 
 #include <stdbool.h>
 #include <stdint.h>

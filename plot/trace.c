@@ -1,4 +1,4 @@
-#include "app/trace.h"
+#include "plot/trace.h"
 
 #include <math.h>
 #include <stdlib.h>

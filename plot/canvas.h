@@ -1,10 +1,10 @@
 /* A canvas of dots finer than cells: braille (2 x 4 dots a cell), half blocks (1 x 2) or plain
  * letters (1 x 1). A pen draws in the colour of one series; the canvas settles which colour a cell
  * takes, and lays the result onto a grid. */
-#ifndef CONTINUO_APP_CANVAS_H
-#define CONTINUO_APP_CANVAS_H
+#ifndef CONTINUO_PLOT_CANVAS_H
+#define CONTINUO_PLOT_CANVAS_H
 
-#include "app/grid.h"
+#include "plot/grid.h"
 
 enum canvas_kind { CANVAS_BRAILLE, CANVAS_BLOCK, CANVAS_ASCII };
 

@@ -1,7 +1,7 @@
 /* An axis: a range of values, linear or logarithmic, its ticks at round numbers and their labels.
  */
-#ifndef CONTINUO_APP_AXIS_H
-#define CONTINUO_APP_AXIS_H
+#ifndef CONTINUO_PLOT_AXIS_H
+#define CONTINUO_PLOT_AXIS_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "app/canvas.h"
+#include "plot/canvas.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "app/chart.h"
+#include "plot/chart.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Numbers as people read them on a screen. Each returns its buffer. */
-#ifndef CONTINUO_APP_FORMAT_H
-#define CONTINUO_APP_FORMAT_H
+#ifndef CONTINUO_PLOT_FORMAT_H
+#define CONTINUO_PLOT_FORMAT_H
 
 enum { FORMAT_SIZE = 32 };
 

@@ -1,8 +1,8 @@
 /* A trace: points (x, y) in order of x that only grow at the end. Keeps least and greatest y of
  * every 64 points, so that a chart of any width reads each column's extent without looking at all
  * points again, and no peak is lost to sampling. */
-#ifndef CONTINUO_APP_TRACE_H
-#define CONTINUO_APP_TRACE_H
+#ifndef CONTINUO_PLOT_TRACE_H
+#define CONTINUO_PLOT_TRACE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "app/format.h"
+#include "plot/format.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "app/axis.h"
+#include "plot/axis.h"
 
 #include <math.h>
 #include <stdio.h>
