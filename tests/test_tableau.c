@@ -84,10 +84,29 @@ static double real_interval(const struct tableau *scheme) {
 
 Test(tableau, real_stability_intervals_agree_with_known_ones) {
     for (int i = 0; i < ANCHORS; i++) {
-        const double interval = real_interval(tableau_find(anchors[i].name, NULL));
+        const struct tableau *const scheme = tableau_find(anchors[i].name, NULL);
+        const double interval = real_interval(scheme);
+        cr_expect_float_eq(scheme->stability, interval, 2e-4);
+        cr_expect_float_eq(scheme->error_norm, anchors[i].error_norm, 1e-3 * interval);
         cr_expect_float_eq(interval, anchors[i].real_interval, 1e-4, "%s: %.6f", anchors[i].name,
                            interval);
     }
+}
+
+Test(tableau, embedded_formulas_and_interpolants_have_their_known_orders) {
+    const struct tableau *const bs32 = tableau_find("bs32", NULL);
+    const struct tableau *const dopri54 = tableau_find("dopri54", NULL);
+    cr_expect_eq(bs32->error_count, 1);
+    cr_expect_eq(bs32->error[0].order, 2);
+    cr_expect(bs32->error[0].e[3] == -0.125 && bs32->error[0].e[0] == -5.0 / 72);
+    cr_expect_eq(dopri54->error_count, 2);
+    for (int i = 0; i < 2; i++) {
+        cr_expect_eq(dopri54->error[i].order, 4);
+    }
+    cr_expect(dopri54->error[0].e[0] == 71.0 / 57600 && dopri54->error[0].e[6] == -1.0 / 40);
+    cr_expect_eq(dopri54->dense_order, 4);
+    cr_expect_eq(bs32->dense_order, 0);
+    cr_expect_eq(tableau_find("rk4", NULL)->error_count, 0);
 }
 
 /* ---- measured orders ------------------------------------------------------------------------ */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -149,6 +150,74 @@ static bool has_fsal(const struct tableau *tableau) {
     return fsal;
 }
 
+static int order_with(const struct tableau *tableau, const struct rational *b) {
+    struct tableau other = *tableau;
+    memcpy(other.b, b, sizeof other.b);
+    int failing;
+    return condition_order(&other, &failing);
+}
+
+/* The order at every theta: the weights of each power of theta are the conditions' own. */
+static int interpolant_order(const struct tableau *tableau) {
+    struct tableau power = *tableau;
+    for (int order = 1; order <= TABLEAU_DEGREE_MAX; order++) {
+        for (int index = tree_first(order); index < tree_first(order + 1); index++) {
+            for (int k = 0; k < TABLEAU_DEGREE_MAX; k++) {
+                for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
+                    power.b[i] = tableau->weights[i][k];
+                }
+                const double right =
+                    k + 1 == order ? 1 / (double)tree_at(index)->gamma : 0;
+                if (fabs(condition_weight(&power, index) - right) > 1e-14) {
+                    return order - 1;
+                }
+            }
+        }
+    }
+    return TABLEAU_DEGREE_MAX;
+}
+
+static bool complete_embedded(struct tableau *tableau, struct error *error) {
+    while (tableau->error_count < TABLEAU_ERRORS_MAX &&
+           tableau->error[tableau->error_count].source) {
+        struct tableau_error *const embedded = &tableau->error[tableau->error_count++];
+        for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
+            const struct rational hat = embedded->bhat[i];
+            if (!normalise(&embedded->bhat[i])) {
+                return error_set(error, ERROR_VALUE,
+                                 "scheme \"%s\": bhat[%d] is %lld/%lld", tableau->name, i + 1,
+                                 (long long)hat.p, (long long)hat.q);
+            }
+            const struct wide e = add((struct wide){tableau->b[i].p, tableau->b[i].q, false},
+                                      (struct rational){-embedded->bhat[i].p, embedded->bhat[i].q});
+            embedded->e[i] = (double)((long double)e.p / (long double)e.q);
+        }
+        embedded->order = order_with(tableau, embedded->bhat);
+    }
+    return true;
+}
+
+/* Follows R(z) = sum of the tall trees' weights times z^k to the left until it leaves the unit
+ * disc. */
+static double real_interval(const struct tableau *tableau) {
+    const double step = 1e-4;
+    double weight[TABLEAU_STAGES_MAX];
+    for (int k = 1; k <= tableau->stages && k <= TREE_ORDER_MAX; k++) {
+        weight[k - 1] = condition_weight(tableau, tree_first(k));
+    }
+    for (int n = 1; n < 1000000; n++) {
+        double sum = 1, power = 1;
+        for (int k = 1; k <= tableau->stages && k <= TREE_ORDER_MAX; k++) {
+            power *= -n * step;
+            sum += power * weight[k - 1];
+        }
+        if (fabs(sum) > 1 + 1e-9) {
+            return (n - 1) * step;
+        }
+    }
+    return INFINITY;
+}
+
 bool tableau_complete(struct tableau *tableau, struct error *error) {
     assert(tableau->name && tableau->source);
     if (tableau->stages < 1 || tableau->stages > TABLEAU_STAGES_MAX) {
@@ -173,7 +242,25 @@ bool tableau_complete(struct tableau *tableau, struct error *error) {
             tableau->av[i][j] = value(tableau->a[i][j]);
         }
         tableau->bv[i] = value(tableau->b[i]);
+        tableau->cv[i] = value(tableau->c[i]);
+        for (int k = 0; k < TABLEAU_DEGREE_MAX; k++) {
+            if (!normalise(&tableau->weights[i][k])) {
+                return error_set(error, ERROR_VALUE,
+                                 "scheme \"%s\": dense[%d][%d] has the denominator 0",
+                                 tableau->name, i + 1, k + 1);
+            }
+            tableau->dense[i][k] = value(tableau->weights[i][k]);
+        }
     }
+    tableau->error_count = 0;
+    if (!complete_embedded(tableau, error)) {
+        return false;
+    }
+    tableau->dense_order = interpolant_order(tableau);
+    if (tableau->order < TREE_ORDER_MAX) {
+        tableau->error_norm = condition_error_norm(tableau, tableau->order + 1);
+    }
+    tableau->stability = real_interval(tableau);
     return true;
 }
 

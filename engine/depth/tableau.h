@@ -8,10 +8,19 @@
 
 #include "base/error.h"
 
-enum { TABLEAU_STAGES_MAX = 16 };
+enum { TABLEAU_STAGES_MAX = 16, TABLEAU_ERRORS_MAX = 2, TABLEAU_DEGREE_MAX = 8 };
 
 struct rational {
     int64_t p, q; /* q > 0, lowest terms */
+};
+
+/* An embedded formula of lower order: the error of a step is estimated as h sum e_i k_i. */
+struct tableau_error {
+    const char *name;   /* "" for the only one */
+    const char *source; /* paper, where it is another than the scheme's */
+    struct rational bhat[TABLEAU_STAGES_MAX];
+    int order;                    /* computed: that of bhat */
+    double e[TABLEAU_STAGES_MAX]; /* computed: b - bhat, rounded once */
 };
 
 struct tableau {
@@ -24,6 +33,16 @@ struct tableau {
     struct rational b[TABLEAU_STAGES_MAX];
     struct rational c[TABLEAU_STAGES_MAX]; /* computed: row sums of a */
     double av[TABLEAU_STAGES_MAX][TABLEAU_STAGES_MAX], bv[TABLEAU_STAGES_MAX]; /* rounded once */
+    double cv[TABLEAU_STAGES_MAX];
+    int error_count;
+    struct tableau_error error[TABLEAU_ERRORS_MAX]; /* the first one is the default */
+    /* A published interpolant without further stages, y(t + theta h) = y + h sum b_i(theta) k_i with
+     * b_i(theta) = sum_k dense[i][k] theta^(k + 1), and its order; 0: none. */
+    int dense_order;
+    struct rational weights[TABLEAU_STAGES_MAX][TABLEAU_DEGREE_MAX];
+    double dense[TABLEAU_STAGES_MAX][TABLEAU_DEGREE_MAX]; /* rounded once */
+    double error_norm; /* computed: of the conditions of order + 1, NUMERICS.md eq. 14 */
+    double stability;  /* computed: the longest interval [-stability, 0] on which |R(z)| <= 1 */
 };
 
 /* The registered scheme of that name, or NULL with *error naming the nearest one. */
