@@ -139,7 +139,7 @@ static void check_steps(const char *json, const char *optimizer, int threads) {
         const void *y = pass_forward(pass, x, count);
         net->kernels->cross_entropy(dy, y, labels, count, net->outputs, 0.1, NULL);
         pass_backward(pass, dy);
-        optim_step(optim, net->values, net->grads, 0.01);
+        optim_step(optim, NULL, net->values, net->grads, 0.01);
         net_touch(net);
     }
     const long seen = count_end();

@@ -284,7 +284,7 @@ static void check_optimizers(const struct kernels *k, const struct safetensors *
         double *trail = malloc((size_t)(steps * len) * sizeof *trail);
         cr_assert_not_null(trail);
         for (ptrdiff_t step = 0; step < steps; step++) {
-            optim_step(optim, w, at(k, g, step * len), optim_rate(optim));
+            optim_step(optim, NULL, w, at(k, g, step * len), optim_rate(optim));
             k->to_doubles(trail + step * len, w, len);
         }
         agree_within(k, file, prefix, "w", trail, limit[k->precision]);

@@ -99,7 +99,7 @@ static void compare(const struct kernels *kernels, const struct expected *e, dou
             g64[i] = gradient(t, i);
         }
         kernels->from_doubles(g, g64, LEN);
-        optim_step(optim, w, g, e->lr / t);
+        optim_step(optim, NULL, w, g, e->lr / t);
     }
     kernels->to_doubles(w64, w, LEN);
     for (int i = 0; i < LEN; i++) {
@@ -130,9 +130,9 @@ Test(optim, nesterov_looks_ahead_as_worked_out_by_hand) {
     struct optim *optim = make("{\"kind\":\"sgd\",\"lr\":0.1,\"momentum\":0.9,\"nesterov\":true}",
                                kernels_find(PRECISION_F64), &error);
     double w[LEN] = {2}, g[LEN] = {0.5};
-    optim_step(optim, w, g, optim_rate(optim));
+    optim_step(optim, NULL, w, g, optim_rate(optim));
     cr_assert_float_eq(w[0], 1.905, 1e-15);
-    optim_step(optim, w, g, optim_rate(optim));
+    optim_step(optim, NULL, w, g, optim_rate(optim));
     cr_assert_float_eq(w[0], 1.7695, 1e-15);
     optim_free(optim);
 }
@@ -143,7 +143,7 @@ Test(optim, adam_moves_by_the_rate_at_its_first_step) {
     struct optim *optim =
         make("{\"kind\":\"adam\",\"lr\":0.25}", kernels_find(PRECISION_F64), &error);
     double w[LEN] = {3, -4}, g[LEN] = {1e-3, -250};
-    optim_step(optim, w, g, optim_rate(optim));
+    optim_step(optim, NULL, w, g, optim_rate(optim));
     cr_assert_float_eq(w[0], 2.75, 1e-5);
     cr_assert_float_eq(w[1], -3.75, 1e-9);
     optim_free(optim);
@@ -170,9 +170,9 @@ Test(optim, a_copied_state_goes_on_with_the_same_bits) {
                 }
                 optim_set_updates(second, optim_updates(first));
             }
-            optim_step(first, w, g, 0.0731);
+            optim_step(first, NULL, w, g, 0.0731);
             if (t >= 4) {
-                optim_step(second, copy, g, 0.0731);
+                optim_step(second, NULL, copy, g, 0.0731);
             }
         }
         cr_assert_arr_eq(w, copy, sizeof w);

@@ -245,7 +245,7 @@ static void check_step(const struct run *run, const cJSON *entry, struct worst *
     struct error error;
     struct optim *optim = optim_create(config, net->kernels, net->trainable_len, &error);
     cr_assert_not_null(optim, "%s", error.text);
-    optim_step(optim, net->values, net->grads, optim_rate(optim));
+    optim_step(optim, NULL, net->values, net->grads, optim_rate(optim));
     net_touch(net);
     worst->step = fmax(worst->step,
                        check_tensors(run, "after/weights", r->trainable,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "learn/flat.h"
+
 struct settings {
     double lr, momentum, weight_decay;
     bool nesterov;
@@ -201,17 +203,38 @@ void optim_free(struct optim *optim) {
     free(optim);
 }
 
-void optim_step(struct optim *optim, void *w, const void *g, double rate) {
+struct update {
+    struct optim *optim;
+    struct flat flat;
+    void *w;
+    const void *g;
+    double rate;
+};
+
+static void update_piece(void *context, int piece, int worker) {
+    (void)worker;
+    const struct update *u = context;
+    const struct optim *optim = u->optim;
     const struct settings *s = &optim->settings;
-    optim->updates++;
+    ptrdiff_t n;
+    const ptrdiff_t bytes =
+        flat_piece(&u->flat, piece, &n) * (ptrdiff_t)optim->kernels->real_size;
+    void *w = (char *)u->w + bytes, *first = (char *)optim->slots[0] + bytes;
+    const void *g = (const char *)u->g + bytes;
     if (optim->kind == &kinds[0]) {
-        optim->kernels->sgd(w, g, optim->slots[0], optim->len, rate, s->momentum, s->weight_decay,
-                            s->nesterov, optim->updates == 1);
+        optim->kernels->sgd(w, g, first, n, u->rate, s->momentum, s->weight_decay, s->nesterov,
+                            optim->updates == 1);
     } else {
-        optim->kernels->adam(w, g, optim->slots[0], optim->slots[1], optim->len, rate, s->beta1,
+        optim->kernels->adam(w, g, first, (char *)optim->slots[1] + bytes, n, u->rate, s->beta1,
                              s->beta2, s->eps, s->weight_decay, optim->kind == &kinds[2],
                              optim->updates);
     }
+}
+
+void optim_step(struct optim *optim, struct pool *pool, void *w, const void *g, double rate) {
+    struct update update = {optim, flat_of(optim->len), w, g, rate};
+    optim->updates++;
+    pool_run(pool, update.flat.pieces, update_piece, &update);
 }
 
 double optim_rate(const struct optim *optim) {

@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/option.h"
+#include "base/pool.h"
 #include "kernels/kernels.h"
 
 struct optim_kind { /* registry: "sgd", "adam", "adamw" */
@@ -39,8 +40,9 @@ struct optim *optim_create(const cJSON *config, const struct kernels *kernels, p
                            struct error *error);
 void optim_free(struct optim *optim);
 
-/* One update of w (len) by the gradient g (len) at this rate. */
-void optim_step(struct optim *optim, void *w, const void *g, double rate);
+/* One update of w (len) by the gradient g (len) at this rate, on the threads of `pool` (NULL:
+ * this one alone), to the same bits. */
+void optim_step(struct optim *optim, struct pool *pool, void *w, const void *g, double rate);
 
 double optim_rate(const struct optim *optim);   /* the option lr */
 cJSON *optim_config(const struct optim *optim); /* options resolved; the caller owns it;

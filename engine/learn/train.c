@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "learn/flat.h"
 #include "learn/loader.h"
 #include "learn/loss.h"
 #include "learn/schedule.h"
@@ -104,6 +105,7 @@ struct train {
     struct schedule schedule;
     struct optim *optim;
     struct loss loss;
+    struct pool *pool;
     struct pass *pass;
     struct loader *loader;
     ptrdiff_t position, steps, per_epoch;
@@ -231,6 +233,7 @@ struct train *train_begin(struct net *net, const struct dataset *data, const cJS
     }
     train->net = net;
     train->data = data;
+    train->pool = pool;
     if (!plan(train, options, pool, error)) {
         train_end(train);
         return NULL;
@@ -269,9 +272,10 @@ static bool differentiate(struct train *train, const struct batch *batch,
     if (!isfinite(report->loss)) {
         return false;
     }
-    net->kernels->set(net->grads, 0, net->trainable_len);
+    flat_set(net->kernels, train->pool, net->grads, 0, net->trainable_len);
     pass_backward(train->pass, train->dz);
-    report->grad_norm = sqrt(net->kernels->sum_squares(net->grads, net->trainable_len));
+    report->grad_norm = 
+        sqrt(flat_sum_squares(net->kernels, train->pool, net->grads, net->trainable_len));
     return isfinite(report->grad_norm);
 }
 
@@ -282,10 +286,10 @@ static void update(struct train *train, const struct step_report *report) {
          * NUMERICS.md eq. 38. */
         double factor = train->options.clip / (report->grad_norm + 1e-6);
         if (factor < 1) {
-            net->kernels->scale(net->grads, factor, net->trainable_len);
+            flat_scale(net->kernels, train->pool, net->grads, factor, net->trainable_len);
         }
     }
-    optim_step(train->optim, net->values, net->grads, report->rate);
+    optim_step(train->optim, train->pool, net->values, net->grads, report->rate);
     net_touch(net);
 }
 
