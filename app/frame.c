@@ -21,7 +21,8 @@ enum {
 
 /* A rule with the panel's number, title and note, and the panel beneath it. */
 static void draw_panel(const struct scene *scene, struct grid *grid, struct rect rect, int index) {
-    const struct panel *panel = panels[index];
+    const struct panel *panel =
+        index == PANEL_SWEEP && scene_has_convergence(scene) ? &panel_convergence : panels[index];
     bool has_focus = scene->focus == index;
     int end = rect.x + rect.width;
     grid_row(grid, rect.x, rect.y, rect.width, ACROSS, GRID_FAINT);
@@ -66,6 +67,9 @@ static void draw_panels(const struct scene *scene, struct grid *grid, struct rec
         int wanted = sweep_width(scene);
         right = wanted > grid->width * 2 / 5 ? grid->width * 2 / 5 : wanted;
         right = right < 36 ? 36 : right;
+    }
+    if (scene_has_convergence(scene)) {
+        right = body.width / 2;
     }
     int left = body.width - right - 1;
     int metrics_rows = height >= 30 ? height * 2 / 5 : height * 3 / 7;

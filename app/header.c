@@ -148,6 +148,13 @@ void header_brief(const struct track *track, struct grid *grid, int y) {
         x += grid_text(grid, x, y, end - x, GRID_TEXT, 0, " loss %s",
                        format_value(track->smooth_loss.y[track->smooth_loss.count - 1], value));
     }
+    if (series->convergence) {
+        bool is_pass = strcmp(series->convergence->verdict, "PASS") == 0;
+        (void)grid_text(grid, x, y, end - x, is_pass ? GRID_GOOD : GRID_ALARM,
+                        is_pass ? 0 : GRID_BOLD, is_pass ? " ok %s" : " !! %s",
+                        series->convergence->verdict);
+        return;
+    }
     struct table table;
     struct gap gap = {0};
     if (track_table(track, &table)) {

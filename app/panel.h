@@ -12,6 +12,6 @@ struct panel {
     void (*draw)(const struct scene *scene, struct grid *grid, struct rect rect);
 };
 
-extern const struct panel panel_loss, panel_sweep, panel_metrics, panel_log;
+extern const struct panel panel_loss, panel_sweep, panel_convergence, panel_metrics, panel_log;
 
 #endif

@@ -1,12 +1,12 @@
-/* Panel 1: the training loss of every run shown, smoothed, its raw extent behind; the validation
- * loss of evaluations as single marks. */
+/* Panel 1: the training loss of every run shown, smoothed, its raw extent behind; a rule where the
+ * number of steps was changed. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "app/panel.h"
 #include "plot/chart.h"
 #include "plot/format.h"
-#include "app/panel.h"
 
 static void note(const struct scene *scene, int room, char *text, size_t size) {
     (void)room;
@@ -42,6 +42,20 @@ static void read_out(const struct scene *scene, struct grid *grid, struct rect r
     }
 }
 
+/* Of many decisions the latest. */
+static void mark_controls(const struct track *track, struct chart *chart) {
+    const struct series *series = track->series;
+    ptrdiff_t room = CHART_MARKS - chart->mark_count;
+    ptrdiff_t first = series->control_count > room ? series->control_count - room : 0;
+    for (ptrdiff_t i = first; i < series->control_count; i++) {
+        const struct series_control *control = &series->controls[i];
+        struct chart_mark *mark = &chart->marks[chart->mark_count++];
+        *mark = (struct chart_mark){.at = track_x_at(track, control->step),
+                                    .colour = GRID_LINE + track->style % GRID_STYLES};
+        (void)snprintf(mark->label, sizeof mark->label, "%d\u2192%d", control->from, control->to);
+    }
+}
+
 static void draw(const struct scene *scene, struct grid *grid, struct rect rect) {
     struct chart chart = {
         .kind = scene->kind,
@@ -60,6 +74,7 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
         struct chart_line *line = &chart.lines[chart.count++];
         *line = (struct chart_line){.line = &track->smooth_loss, .style = track->style};
         line->band = scene->span > 0 ? &track->loss : NULL;
+        mark_controls(track, &chart);
         if (track->smooth_loss.count > 0) {
             char value[FORMAT_SIZE];
             const char *name = rect.width >= 70 ? track->series->name : "";

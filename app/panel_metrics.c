@@ -1,11 +1,12 @@
-/* Panel 3: validation accuracy, learning rate, gradient norm: all three where there is room, else
- * the one that key m has chosen. */
+/* Panel 3: validation accuracy (of runs that learn dynamics: the error as h -> 0 over that at the
+ * trained step), learning rate, gradient norm: all three where there is room, else the one that key
+ * m has chosen. */
 #include <math.h>
 #include <stdio.h>
 
+#include "app/panel.h"
 #include "plot/chart.h"
 #include "plot/format.h"
-#include "app/panel.h"
 
 static const struct {
     const char *name, *short_name;
@@ -14,21 +15,26 @@ static const struct {
     {"accuracy, %", "acc, %", false, true},
     {"learning rate", "rate", false, false},
     {"gradient norm", "norm", true, false},
+    {"error as h \u2192 0 / at dt", "h \u2192 0 / dt", true, false},
 };
 
-enum { METRICS = 3 };
+enum { ACCURACY, RATE, NORM, METRICS, RATIO = METRICS };
 
 static const struct trace *trace_of(const struct track *track, int metric) {
-    return metric == 0 ? &track->accuracy : metric == 1 ? &track->rate : &track->smooth_norm;
+    const struct trace *const traces[] = {&track->accuracy, &track->rate, &track->smooth_norm,
+                                          &track->ratio};
+    return traces[metric];
 }
 
 static void note(const struct scene *scene, int room, char *text, size_t size) {
     (void)room;
-    (void)snprintf(text, size, "validation  %s%s", scene->log_y[PANEL_METRICS] ? "log y  " : "",
+    (void)snprintf(text, size, "%s%s%s", scene_has_convergence(scene) ? "" : "validation  ",
+                   scene->log_y[PANEL_METRICS] ? "log y  " : "",
                    scene->log_x[PANEL_METRICS] ? "log x" : "");
 }
 
 static void draw_one(const struct scene *scene, struct grid *grid, struct rect rect, int metric) {
+    metric = metric == ACCURACY && scene_has_convergence(scene) ? RATIO : metric;
     bool is_log = metrics[metric].is_log != scene->log_y[PANEL_METRICS];
     struct chart chart = {
         .kind = scene->kind,
@@ -38,7 +44,7 @@ static void draw_one(const struct scene *scene, struct grid *grid, struct rect r
         .floor_y = metrics[metric].is_log ? (double)NAN : 0,
         .ceil_y = metrics[metric].is_percent ? 100 : (double)NAN,
         .least_range = metrics[metric].is_percent ? 2 : 0,
-        .has_zero = metric == 1,
+        .has_zero = metric == RATE,
         .x_name = scene_x_name(scene),
         .has_cursor = scene->has_cursor,
         .cursor = scene->cursor,
@@ -52,9 +58,9 @@ static void draw_one(const struct scene *scene, struct grid *grid, struct rect r
         const struct trace *trace = trace_of(track, metric);
         chart.lines[chart.count++] =
             (struct chart_line){.line = trace,
-                                .band = metric == 2 && scene->span > 0 ? &track->norm : NULL,
+                                .band = metric == NORM && scene->span > 0 ? &track->norm : NULL,
                                 .style = track->style,
-                                .is_pointed = metric == 0};
+                                .is_pointed = metric == ACCURACY || metric == RATIO};
         ptrdiff_t at = scene->has_cursor ? trace_after(trace, scene->cursor) - 1 : trace->count - 1;
         char value[FORMAT_SIZE];
         if (at >= 0 && end - x > 8) {

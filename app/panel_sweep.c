@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "plot/chart.h"
 #include "app/panel.h"
+#include "app/wrap.h"
+#include "plot/chart.h"
 
 enum { FIRST_COLUMN = 7, CELL = 8, WIDE_CELL = 10, MOST_BLOCKS = SCENE_TRACKS };
 
@@ -79,26 +80,6 @@ static void draw_cell(struct grid *grid, int end, int y, const struct block *blo
     }
 }
 
-/* Writes text into at most `rows` rows of the width, broken at blanks. Returns the rows used. */
-static int wrap(struct grid *grid, struct rect rect, int colour, int attributes, const char *text) {
-    int row = 0;
-    while (*text && row < rect.height) {
-        int length = (int)strlen(text);
-        if (length > rect.width) {
-            length = rect.width;
-            while (length > 0 && text[length] != ' ') {
-                length--;
-            }
-            length = length ? length : rect.width;
-        }
-        (void)grid_text(grid, rect.x, rect.y + row, length, colour, attributes, "%s", text);
-        text += length;
-        text += *text == ' ';
-        row++;
-    }
-    return row;
-}
-
 static int gap_rows(const struct block *block, int width) {
     char text[80];
     track_gap_text(block->track, &block->gap, text, sizeof text);
@@ -116,7 +97,7 @@ static void draw_gap(struct grid *grid, struct rect rect, const struct block *bl
         (void)snprintf(line, sizeof line, "%s%+.1f points to its ODE limit", sign,
                        block->gap.points);
     }
-    (void)wrap(grid, rect, colour, is_alarm ? GRID_BOLD : 0, line);
+    (void)wrap_draw(grid, rect, colour, is_alarm ? GRID_BOLD : 0, line);
 }
 
 /* Which of `count` rows or columns are shown when there is room for `room` only: the trained one,
@@ -281,9 +262,10 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
     rect.x++;
     rect.width--;
     if (count == 0) {
-        (void)wrap(grid, rect, GRID_FAINT, 0,
-                   "No probes. Give cn.train{...} the option probe = { schemes=, steps= } to see "
-                   "what the same weights reach under other schemes and steps.");
+        (void)wrap_draw(
+            grid, rect, GRID_FAINT, 0,
+            "No probes. Give cn.train{...} the option probe = { schemes=, steps= } to see "
+            "what the same weights reach under other schemes and steps.");
         return;
     }
     double lo, hi;

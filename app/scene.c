@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plot/axis.h"
 #include "app/term.h"
+#include "plot/axis.h"
 
 static const double spans[] = {0, 10, 30, 100, 300};
 
@@ -112,6 +112,17 @@ const struct track *scene_shown(const struct scene *scene, int index) {
         }
     }
     return NULL;
+}
+
+bool scene_has_convergence(const struct scene *scene) {
+    const struct track *track;
+    for (int i = 0; (track = scene_shown(scene, i)); i++) {
+        struct table table;
+        if (track->series->convergence || track_table(track, &table)) {
+            return track->series->convergence;
+        }
+    }
+    return false;
 }
 
 const struct track *scene_subject(const struct scene *scene) {

@@ -65,6 +65,8 @@ const struct track *scene_subject(const struct scene *scene);
 
 /* For panels: the runs shown, NULL after the last; the range of x; its name. */
 const struct track *scene_shown(const struct scene *scene, int index);
+/* Whether panel 2 is about convergence: the first run shown that has anything for it decides. */
+bool scene_has_convergence(const struct scene *scene);
 void scene_range(const struct scene *scene, int panel, double *lo, double *hi);
 const char *scene_x_name(const struct scene *scene);
 

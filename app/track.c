@@ -7,12 +7,12 @@
 
 #include "depth/tableau.h"
 
-enum { TRACES = 7 };
+enum { TRACES = 8 };
 
 static void list_traces(struct track *track, struct trace *traces[TRACES]) {
     struct trace *all[TRACES] = {&track->loss,        &track->norm,        &track->rate,
                                  &track->smooth_loss, &track->smooth_norm, &track->accuracy,
-                                 &track->probed};
+                                 &track->probed,      &track->ratio};
     memcpy(traces, all, sizeof all);
 }
 
@@ -101,7 +101,7 @@ static void read_accuracies(struct track *track) {
             }
             track->probes_read++;
         } else {
-            if (eval->valid) {
+            if (eval->valid && isfinite(eval->accuracy)) {
                 trace_add(&track->accuracy, x_of(track, eval->step, eval->epoch, eval->seconds),
                           100 * eval->accuracy);
             }
@@ -110,10 +110,19 @@ static void read_accuracies(struct track *track) {
     }
 }
 
+static void read_ratios(struct track *track) {
+    for (; track->ratios_read < track->series->ratio_count; track->ratios_read++) {
+        const struct series_ratio *ratio = &track->series->ratios[track->ratios_read];
+        trace_add(&track->ratio, x_of(track, ratio->step, ratio->epoch, ratio->seconds),
+                  ratio->ratio);
+    }
+}
+
 bool track_update(struct track *track) {
     bool any = series_update(track->series);
     read_steps(track);
     read_accuracies(track);
+    read_ratios(track);
     bool is_lost = series_is_lost(track->series);
     any |= is_lost != track->is_lost;
     track->is_lost = is_lost;
@@ -127,7 +136,7 @@ void track_set(struct track *track, enum track_x x, double span) {
     track->x = x;
     track->span = span;
     track->loss_smoother = track->norm_smoother = (struct smoother){0};
-    track->steps_read = track->evals_read = track->probes_read = 0;
+    track->steps_read = track->evals_read = track->probes_read = track->ratios_read = 0;
     struct trace *traces[TRACES];
     list_traces(track, traces);
     for (int i = 0; i < TRACES; i++) {
@@ -135,6 +144,7 @@ void track_set(struct track *track, enum track_x x, double span) {
     }
     read_steps(track);
     read_accuracies(track);
+    read_ratios(track);
 }
 
 const char *track_state(const struct track *track) {
@@ -183,6 +193,24 @@ double track_seconds(const struct track *track) {
 
 double track_left(const struct track *track) {
     return (track->series->steps_total - track_step(track)) / track_speed(track);
+}
+
+double track_x_at(const struct track *track, double step) {
+    const struct series *series = track->series;
+    ptrdiff_t low = 0, high = series->step_count;
+    while (low < high) {
+        ptrdiff_t middle = low + (high - low) / 2;
+        if (series->steps[middle].step < step) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == series->step_count || (low == 0 && series->steps[0].step > step)) {
+        return (double)NAN;
+    }
+    return x_of(track, series->steps[low].step, series->steps[low].epoch,
+                series->steps[low].seconds);
 }
 
 double track_x_now(const struct track *track) {

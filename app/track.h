@@ -3,8 +3,8 @@
 #ifndef CONTINUO_APP_TRACK_H
 #define CONTINUO_APP_TRACK_H
 
-#include "plot/trace.h"
 #include "base/error.h"
+#include "plot/trace.h"
 #include "run/series.h"
 
 enum track_x { TRACK_STEP, TRACK_EPOCH, TRACK_SECONDS, TRACK_X_COUNT };
@@ -48,11 +48,12 @@ struct track {
     struct trace smooth_loss, smooth_norm; /* the same as loss and norm when span is 0 */
     struct trace probed;   /* percent, the probes of the trained cell, over training steps */
     struct trace accuracy; /* percent, validation: evaluations, and probes of the trained cell */
+    struct trace ratio;    /* of convergence events: the error as h -> 0 over that at dt */
     struct smoother {
         double weight, sum; /* so far: sum of w, and of w y */
         double step;        /* of the last finite value */
     } loss_smoother, norm_smoother;
-    ptrdiff_t steps_read, evals_read, probes_read, notes_read;
+    ptrdiff_t steps_read, evals_read, probes_read, ratios_read, notes_read;
     bool is_lost;
 };
 
@@ -73,6 +74,8 @@ double track_left(const struct track *track);    /* seconds until the last step;
 double track_seconds(const struct track *track); /* of training so far */
 double track_step(const struct track *track);    /* 0 before the first */
 double track_epoch(const struct track *track);
+/* The x of a training step that has been; nan before the first and after the last. */
+double track_x_at(const struct track *track, double step);
 /* The x of now, and of the end (nan when not known). */
 double track_x_now(const struct track *track);
 double track_x_total(const struct track *track);

@@ -112,6 +112,24 @@ static int linear_ticks(const struct axis *axis, int most, struct tick *ticks) {
     return count;
 }
 
+/* Labels of decades as "1e-3", but for 1 and 10, where some would be long otherwise. */
+static void write_powers(struct tick *ticks, int count) {
+    bool is_long = false;
+    for (int i = 0; i < count; i++) {
+        double power = log10(ticks[i].value);
+        if (ticks[i].is_major && fabs(power - round(power)) > SLACK) {
+            return; /* 2 and 5 are labelled too: there are few decades */
+        }
+        is_long |= ticks[i].is_major && (power < -3.5 || power > 4.5);
+    }
+    for (int i = 0; i < count && is_long; i++) {
+        int power = (int)lround(log10(ticks[i].value));
+        if (ticks[i].is_major && power != 0 && power != 1) {
+            (void)snprintf(ticks[i].label, sizeof ticks[i].label, "1e%d", power);
+        }
+    }
+}
+
 static int log_ticks(const struct axis *axis, int most, struct tick *ticks) {
     int low = (int)floor(log10(axis->lo) + SLACK), high = (int)ceil(log10(axis->hi) - SLACK);
     /* Labels: at 1, 2, 5 when there is room, else at decades, else at every so many decades. */
@@ -141,6 +159,7 @@ static int log_ticks(const struct axis *axis, int most, struct tick *ticks) {
             count = add(ticks, count, value, is_major, "%.*g", 3);
         }
     }
+    write_powers(ticks, count);
     return count;
 }
 

@@ -74,12 +74,16 @@ void canvas_line(struct canvas *canvas, int pen, double x0, double y0, double x1
     double length = fabs(run) > fabs(rise) ? fabs(run) : fabs(rise);
     int count = (int)ceil(length);
     int dash = canvas->pens[pen].dash;
-    /* A dashed line loses dots only where it runs rather level: a steep fall stays to be seen. */
-    bool is_dashed = dash > 0 && fabs(rise) <= fabs(run);
+    /* A dashed line loses dots only where it runs rather level: a steep fall stays to be seen. A
+     * dotted one loses them everywhere. */
+    bool is_level = fabs(rise) <= fabs(run), is_dashed = dash > 1 && is_level;
     for (int i = 0; i <= count; i++) {
         double part = count ? (double)i / count : 0;
         int x = (int)lround(x0 + part * run), y = (int)lround(y0 + part * rise);
-        if (!is_dashed || x % (dash + dash / 3) < dash) {
+        bool is_off = dash == 1   ? (is_level ? x : y) % 2 != 0
+                      : is_dashed ? x % (dash + dash / 3) >= dash
+                                  : false;
+        if (!is_off) {
             canvas_dot(canvas, pen, x, y);
         }
     }

@@ -20,7 +20,7 @@ struct canvas {
     struct canvas_pen {
         int colour;
         char letter; /* on the ASCII canvas */
-        int dash;    /* 0: solid; else dots on, then a third of that off */
+        int dash;    /* 0: solid; 1: every second dot; else dots on, then a third of that off */
     } pens[CANVAS_PENS];
 };
 

@@ -4,19 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-/* One drawing: the chart and where its parts lie. */
-struct plot {
-    struct grid *grid;
-    const struct chart *chart;
-    struct rect area; /* of the canvas, in cells */
-    struct axis x, y;
-    struct tick ticks[AXIS_TICKS]; /* of y */
-    int tick_count;
-    struct canvas canvas;
-    bool has_labels; /* a row under the x axis */
-};
+#include "plot/chart_plot.h"
 
-/* The extent of everything that falls into the range of x. */
+/* The extent of everything that falls into the range of x, levels too. */
 static bool measure(const struct chart *chart, double *lo, double *hi) {
     bool positive = chart->scale_y != AXIS_LINEAR;
     *lo = (double)INFINITY;
@@ -31,6 +21,13 @@ static bool measure(const struct chart *chart, double *lo, double *hi) {
                 *lo = low < *lo ? low : *lo;
                 *hi = high > *hi ? high : *hi;
             }
+        }
+    }
+    for (int i = 0; i < chart->mark_count && *lo <= *hi; i++) {
+        double at = chart->marks[i].at;
+        if (chart->marks[i].is_level && isfinite(at) && (!positive || at > 0)) {
+            *lo = at < *lo ? at : *lo;
+            *hi = at > *hi ? at : *hi;
         }
     }
     return *lo <= *hi;
@@ -71,7 +68,8 @@ static bool arrange(struct plot *plot, struct rect rect) {
         int width = (int)strlen(plot->ticks[i].label);
         widest = width > widest ? width : widest;
     }
-    plot->area = (struct rect){rect.x + widest + 2, rect.y, rect.width - widest - 2, rows};
+    plot->area = (struct rect){rect.x + widest + 2, rect.y,
+                               rect.width - widest - 2 - chart->label_columns, rows};
     return plot->area.width >= 4;
 }
 
@@ -159,16 +157,26 @@ static void draw_line(struct plot *plot, const struct trace *trace, int pen) {
     }
 }
 
-static bool cell_of(const struct plot *plot, double x, double y, int *column, int *row) {
-    double across = axis_place(&plot->x, x), down = 1 - axis_place(&plot->y, y);
-    if (!(across >= -1e-9 && across <= 1 + 1e-9 && down >= -1e-9 && down <= 1 + 1e-9)) {
-        return false;
+/* Of the place 0..1 on an axis of so many cells, each `dots` dots wide; -1 outside. */
+static int cell_at(double place, int cells, int dots) {
+    if (!(place >= -1e-9 && place <= 1 + 1e-9)) {
+        return -1;
     }
-    int per_column = plot->canvas.width / plot->canvas.columns;
-    int per_row = plot->canvas.height / plot->canvas.rows;
-    *column = (int)lround(across * (plot->canvas.width - 1)) / per_column;
-    *row = (int)lround(down * (plot->canvas.height - 1)) / per_row;
-    return true;
+    return (int)lround(place * (dots - 1)) / (dots / cells);
+}
+
+int chart_plot_column(const struct plot *plot, double x) {
+    return cell_at(axis_place(&plot->x, x), plot->canvas.columns, plot->canvas.width);
+}
+
+int chart_plot_row(const struct plot *plot, double y) {
+    return cell_at(1 - axis_place(&plot->y, y), plot->canvas.rows, plot->canvas.height);
+}
+
+bool chart_plot_cell(const struct plot *plot, double x, double y, int *column, int *row) {
+    *column = chart_plot_column(plot, x);
+    *row = chart_plot_row(plot, y);
+    return *column >= 0 && *row >= 0;
 }
 
 static uint32_t marker_of(const struct chart_line *line) {
@@ -177,7 +185,7 @@ static uint32_t marker_of(const struct chart_line *line) {
 
 static void put_marker(struct plot *plot, const struct chart_line *line, double x, double y) {
     int column, row;
-    if (cell_of(plot, x, y, &column, &row)) {
+    if (chart_plot_cell(plot, x, y, &column, &row)) {
         grid_put(plot->grid, plot->area.x + column, plot->area.y + row, marker_of(line),
                  GRID_LINE + line->style % GRID_STYLES, GRID_BOLD);
     }
@@ -235,20 +243,21 @@ static void draw_label(struct plot *plot, const struct chart_line *line, struct 
     const struct trace *trace = line->line;
     ptrdiff_t last = end_of(plot, trace);
     int column, row;
-    if (last < 0 || !cell_of(plot, trace->x[last], trace->y[last], &column, &row)) {
+    if (last < 0 || !chart_plot_cell(plot, trace->x[last], trace->y[last], &column, &row)) {
         return;
     }
     put_marker(plot, line, trace->x[last], trace->y[last]);
-    int width = grid_columns(line->label);
-    if (width == 0 || width + 2 > plot->area.width) {
+    int width = grid_columns(line->label), room = plot->area.width + plot->chart->label_columns;
+    if (width == 0 || width + 2 > room) {
         return;
     }
     int best = -1, best_row = 0, best_column = 0;
-    for (int away = 0; away <= 5; away++) {
+    int farthest = plot->chart->label_columns ? plot->area.height : 5;
+    for (int away = 0; away <= farthest; away++) {
         for (int side = -1; side <= 1; side += 2) {
             int at = row + side * away, from = column + 2;
-            if (from + width > plot->area.width) {
-                from = plot->area.width - width;
+            if (from + width > room) {
+                from = room - width;
             }
             bool is_over = away == 0 && from <= column; /* on its own end */
             if (at < 0 || at >= plot->area.height || is_over) {
@@ -269,100 +278,6 @@ static void draw_label(struct plot *plot, const struct chart_line *line, struct 
     }
 }
 
-static void draw_y_axis(struct plot *plot) {
-    int x = plot->area.x - 1;
-    grid_column(plot->grid, x, plot->area.y, plot->area.height, 0x2502, GRID_FAINT);
-    int last_row = -1;
-    for (int i = plot->tick_count - 1; i >= 0; i--) {
-        const struct tick *tick = &plot->ticks[i];
-        double down = 1 - axis_place(&plot->y, tick->value);
-        int row = (int)lround(down * (plot->canvas.height - 1)) /
-                  (plot->canvas.height / plot->canvas.rows);
-        if (row < 0 || row >= plot->area.height || (!tick->is_major && row == last_row)) {
-            continue;
-        }
-        grid_put(plot->grid, x, plot->area.y + row, 0x2524, GRID_FAINT, 0);
-        if (tick->is_major && row != last_row) {
-            (void)grid_text_right(plot->grid, x, plot->area.y + row, 12, GRID_FAINT, 0, "%s",
-                                  tick->label);
-            last_row = row;
-        }
-    }
-}
-
-/* The name of x, as far right as the labels leave room for it. */
-static void draw_x_name(struct plot *plot, int y) {
-    int length = (int)strlen(plot->chart->x_name), free = 0;
-    int left = plot->area.x, right = left + plot->area.width;
-    for (int x = right - 1; x >= left; x--) {
-        free = grid_at(plot->grid, x, y)->glyph == ' ' ? free + 1 : 0;
-        bool is_last = x + free == right; /* needs no blank after it */
-        if (free >= length + (is_last ? 1 : 2)) {
-            (void)grid_text(plot->grid, x + 1, y, length, GRID_FAINT, 0, "%s", plot->chart->x_name);
-            return;
-        }
-    }
-}
-
-static void draw_x_axis(struct plot *plot) {
-    int y = plot->area.y + plot->area.height, left = plot->area.x;
-    int right = left + plot->area.width;
-    grid_put(plot->grid, left - 1, y, 0x2514, GRID_FAINT, 0);
-    grid_row(plot->grid, left, y, plot->area.width, 0x2500, GRID_FAINT);
-    if (!plot->has_labels) {
-        return;
-    }
-    int used = left - 2;
-    struct tick ticks[AXIS_TICKS];
-    int most = plot->area.width / 9;
-    int count = axis_ticks(&plot->x, most < 2 ? 2 : most, ticks);
-    for (int i = 0; i < count; i++) {
-        int column =
-            left + (int)lround(axis_place(&plot->x, ticks[i].value) * (plot->area.width - 1));
-        if (column < left || column >= right) {
-            continue;
-        }
-        grid_put(plot->grid, column, y, 0x252c, GRID_FAINT, 0);
-        int width = (int)strlen(ticks[i].label), from = column - width / 2;
-        from = from < left - 1 ? left - 1 : from + width > right ? right - width : from;
-        if (ticks[i].is_major && from > used) {
-            (void)grid_text(plot->grid, from, y + 1, width, GRID_FAINT, 0, "%s", ticks[i].label);
-            used = from + width + 1;
-        }
-    }
-    draw_x_name(plot, y + 1);
-}
-
-/* A '!' on the x axis under every loss that was not finite: divergence has to be seen. */
-static void draw_gaps(struct plot *plot, const struct trace *trace) {
-    for (ptrdiff_t i = 0; i < trace->gap_count; i++) {
-        double place = axis_place(&plot->x, trace->x[trace->gaps[i]]);
-        if (place >= 0 && place <= 1) {
-            int column = plot->area.x + (int)lround(place * (plot->area.width - 1));
-            grid_put(plot->grid, column, plot->area.y + plot->area.height, '!', GRID_ALARM,
-                     GRID_BOLD);
-        }
-    }
-}
-
-static void draw_cursor(struct plot *plot) {
-    double place = axis_place(&plot->x, plot->chart->cursor);
-    if (!plot->chart->has_cursor || !(place >= 0 && place <= 1)) {
-        return;
-    }
-    int column = plot->area.x + (int)lround(place * (plot->area.width - 1));
-    for (int row = 0; row < plot->area.height; row++) {
-        int y = plot->area.y + row;
-        const struct cell *cell = grid_at(plot->grid, column, y);
-        bool is_line = cell->colour >= GRID_LINE && cell->colour < GRID_LINE + GRID_STYLES;
-        if (is_line && cell->glyph != ' ') {
-            grid_mark(plot->grid, column, y, 1, GRID_REVERSE);
-        } else {
-            grid_put(plot->grid, column, y, 0x2506, GRID_TEXT, 0);
-        }
-    }
-}
-
 void chart_draw(struct grid *grid, struct rect rect, const struct chart *chart) {
     assert(chart->count <= CHART_LINES && chart->x_lo < chart->x_hi);
     struct plot plot = {.grid = grid, .chart = chart};
@@ -380,30 +295,31 @@ void chart_draw(struct grid *grid, struct rect rect, const struct chart *chart) 
         if (line->band) {
             draw_band(&plot, line->band, style);
         }
-        if (line->line) {
+        if (line->line && line->is_dim) {
+            plot.canvas.pens[style].dash = 1;
+            draw_line(&plot, line->line, style);
+        } else if (line->line) {
             draw_line(&plot, line->line, pen);
         }
     }
-    draw_y_axis(&plot);
-    draw_x_axis(&plot);
+    chart_axes_draw(&plot);
+    chart_guides_draw_marks(&plot);
     canvas_lay(&plot.canvas, grid, plot.area.x, plot.area.y);
     for (int i = 0; i < chart->count; i++) {
-        const struct trace *trace =
-            chart->lines[i].band ? chart->lines[i].band : chart->lines[i].line;
-        if (chart->lines[i].line) {
+        if (chart->lines[i].line && !chart->lines[i].is_dim) {
             draw_markers(&plot, &chart->lines[i], i);
         }
-        if (trace) {
-            draw_gaps(&plot, trace);
-        }
+        chart_guides_draw_gaps(&plot, &chart->lines[i]);
     }
-    draw_cursor(&plot);
+    chart_guides_draw_cursor(&plot);
     struct rect labels[CHART_LINES];
     int count = 0;
     for (int i = 0; i < chart->count; i++) {
-        if (chart->lines[i].line) {
+        if (chart->lines[i].line && !chart->lines[i].is_dim) {
             draw_label(&plot, &chart->lines[i], labels, &count);
         }
     }
+    chart_guides_draw_mark_labels(&plot);
+    chart_guides_draw_triangle(&plot);
     canvas_free(&plot.canvas);
 }

@@ -1,6 +1,7 @@
 /* A chart: lines over a common x axis, drawn into a rectangle of a grid. Axes have round ends; each
  * dot column shows the extent of all points in it; a point that is not finite is a gap, marked '!'
- * at the foot. Lines differ by colour, dash and marker, and carry their name at their end. */
+ * at the foot, and one of zero on a logarithmic axis is marked by an arrow down there. Lines differ
+ * by colour, dash and marker, and carry their name at their end. */
 #ifndef CONTINUO_PLOT_CHART_H
 #define CONTINUO_PLOT_CHART_H
 
@@ -15,10 +16,19 @@ struct chart_line {
     int style;                /* colour, dash and marker of a series */
     uint32_t marker;          /* 0: that of the style */
     bool is_pointed;          /* few points: each one is marked */
+    bool is_dim;              /* dotted, darker, behind the others; without marker and label */
     char label[40];           /* at the end of the line; may be empty */
 };
 
-enum { CHART_LINES = 24 };
+/* A value told apart: a dashed rule across the plot, under the lines. */
+struct chart_mark {
+    double at;
+    bool is_level; /* a y; else an x */
+    int colour;
+    char label[32]; /* put where it hides nothing, or left out */
+};
+
+enum { CHART_LINES = 24, CHART_MARKS = 40 };
 
 struct chart {
     enum canvas_kind kind;
@@ -30,7 +40,14 @@ struct chart {
     bool has_zero;          /* a linear y axis begins at 0 */
     const char *x_name;     /* with unit, at the end of the x axis */
     bool has_cursor;
-    double cursor; /* x */
+    double cursor;     /* x */
+    int label_columns; /* right of the plot, kept free for labels; 0: they stand inside */
+    /* A triangle that shows what slope a line of this order has, on logarithmic axes, near line
+     * `triangle_line` where there is room for it; 0: none. */
+    double triangle_order;
+    int triangle_line;
+    int mark_count;
+    struct chart_mark marks[CHART_MARKS];
     int count;
     struct chart_line lines[CHART_LINES];
 };

@@ -1,5 +1,6 @@
 /* Run folders with invented numbers, for the tests of what shows them: a run trained inside Euler,
- * whose accuracy falls by 13.9 points as its steps are refined, and one inside RK4, which stays. */
+ * whose accuracy falls by 13.9 points as its steps are refined, and one inside RK4, which stays;
+ * the same pair for nets that learn dynamics. */
 #ifndef CONTINUO_TESTS_FAKE_RUN_H
 #define CONTINUO_TESTS_FAKE_RUN_H
 
@@ -36,8 +37,10 @@ static inline void fake_probes(FILE *file, bool is_euler, const char *kind, int 
     }
 }
 
-/* Writes root/<time>-<name>-<id> up to training step `until`; 0: queued. Returns its path. */
-static inline const char *fake_run(const char *root, const char *name, bool is_euler, int until) {
+/* Writes root/<time>-<name>-<id> up to training step `until`; 0: queued. Without `probes` it is a
+ * net that learns dynamics, which has no accuracy. Returns its path. */
+static inline const char *fake_run_of(const char *root, const char *name, bool is_euler, int until,
+                                      bool probes) {
     static char paths[8][256];
     static int count;
     char *path = paths[count % 8], file_name[600];
@@ -56,10 +59,11 @@ static inline const char *fake_run(const char *root, const char *name, bool is_e
         (void)fprintf(file,
                       "{\"kind\":\"state\",\"seconds\":0,\"state\":\"running\"}\n"
                       "{\"kind\":\"start\",\"steps\":%d,\"epochs\":3,\"batch\":128,\"parameters\":"
-                      "27370,\"trained\":{\"scheme\":\"%s\",\"steps\":1},\"nodes\":1,\"probe\":{"
-                      "\"schemes\":[\"euler\",\"midpoint\",\"rk4\"],\"steps\":[1,2,4,8,16],"
-                      "\"count\":1000}}\n",
-                      FAKE_STEPS, is_euler ? "euler" : "rk4");
+                      "27370,\"trained\":{\"scheme\":\"%s\",\"steps\":1},\"nodes\":1%s}\n",
+                      FAKE_STEPS, is_euler ? "euler" : "rk4",
+                      probes ? ",\"probe\":{\"schemes\":[\"euler\",\"midpoint\",\"rk4\"],\"steps\":"
+                               "[1,2,4,8,16],\"count\":1000}"
+                             : "");
     }
     for (int step = 1; step <= until; step++) {
         double noise = 0.2 * sin(12.9898 * step),
@@ -69,14 +73,14 @@ static inline const char *fake_run(const char *root, const char *name, bool is_e
             "{\"kind\":\"step\",\"step\":%d,\"epoch\":%.4g,\"seconds\":%.4g,"
             "\"loss\":%.4g,\"rate\":0.05,\"grad_norm\":%.4g,\"images_per_second\":1805}\n",
             step, step / 430.0, 0.07 * step, fall * (1 + noise), 0.5 + 2 * exp(-step / 300.0));
-        if (step % 100 == 0) {
+        if (step % 100 == 0 && probes) {
             fake_probes(file, is_euler, "probe", step);
         }
         if (step % 430 == 0) {
             (void)fprintf(file,
                           "{\"kind\":\"eval\",\"step\":%d,\"epoch\":%.4g,\"seconds\":%.4g,"
-                          "\"part\":\"valid\",\"loss\":0.41,\"accuracy\":0.853,\"count\":5000}\n",
-                          step, step / 430.0, 0.07 * step);
+                          "\"part\":\"valid\",\"loss\":0.41%s,\"count\":5000}\n",
+                          step, step / 430.0, 0.07 * step, probes ? ",\"accuracy\":0.853" : "");
         }
     }
     if (until == FAKE_STEPS) {
@@ -84,6 +88,10 @@ static inline const char *fake_run(const char *root, const char *name, bool is_e
     }
     (void)fclose(file);
     return path;
+}
+
+static inline const char *fake_run(const char *root, const char *name, bool is_euler, int until) {
+    return fake_run_of(root, name, is_euler, until, true);
 }
 
 /* Appends a line to the run's metrics. */
@@ -94,6 +102,46 @@ static inline void fake_append(const char *path, const char *line) {
     cr_assert_not_null(file);
     (void)fprintf(file, "%s\n", line);
     (void)fclose(file);
+}
+
+/* Appends a convergence event of schemes euler, midpoint, rk4 with dt 0.1: of a net whose field
+ * holds the error of Euler (a V at dt, the rest at the limit), or of one that is an ODE. */
+static inline void fake_convergence(const char *path, int step, bool is_euler, double limit) {
+    static const struct {
+        const char *name;
+        int order;
+        double constant;
+    } schemes[] = {{"euler", 1, 3}, {"midpoint", 2, 0.8}, {"rk4", 4, 0.02}};
+    static char line[8192];
+    int used = snprintf(line, sizeof line,
+                        "{\"kind\":\"convergence\",\"step\":%d,\"epoch\":%.4g,\"seconds\":%.4g,"
+                        "\"dt\":0.1,\"trained\":\"%s\",\"verdict\":\"%s\",\"floor\":%.9g,"
+                        "\"curves\":[",
+                        step, step / 430.0, 0.07 * step, is_euler ? "euler" : "rk4",
+                        is_euler ? "FAIL-V" : "PASS", limit);
+    for (int i = 0; i < 6; i++) {
+        bool is_true = i % 2;
+        char h[400] = "", error[400] = "";
+        for (int j = -6; j <= 4; j++) {
+            double step_size = 0.1 * exp2(j), own = schemes[i / 2].constant;
+            own *= pow(step_size, schemes[i / 2].order);
+            double value = is_true ? own : own + limit;
+            if (is_euler && !is_true && i == 0) {
+                value = limit * fabs(1 - exp2(j)) + 0.00141;
+            }
+            size_t at = strlen(h), at_error = strlen(error);
+            (void)snprintf(h + at, sizeof h - at, "%s%.9g", j > -6 ? "," : "", step_size);
+            (void)snprintf(error + at_error, sizeof error - at_error,
+                           i == 1 && j == 4 ? "%s\"inf\"" : "%s%.9g", j > -6 ? "," : "", value);
+        }
+        used += snprintf(line + used, sizeof line - (size_t)used,
+                         "%s{\"scheme\":\"%s\",\"true\":%s,\"h\":[%s],\"error\":[%s],"
+                         "\"slope\":%.4g,\"interval\":0.023,\"expected\":%d}",
+                         i ? "," : "", schemes[i / 2].name, is_true ? "true" : "false", h, error,
+                         schemes[i / 2].order * (is_true ? 1.002 : 0.987), schemes[i / 2].order);
+    }
+    (void)snprintf(line + used, sizeof line - (size_t)used, "]}");
+    fake_append(path, line);
 }
 
 #endif

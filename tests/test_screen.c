@@ -1,56 +1,17 @@
 #include <criterion/criterion.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/frame.h"
 #include "app/plain.h"
-#include "app/scene.h"
 #include "app/term.h"
-#include "fake_run.h"
-#include "scratch.h"
-
-static struct scene *scene;
-static struct grid grid;
-
-static void begin(void) {
-    (void)setlocale(LC_CTYPE, "C.UTF-8");
-    scene = scene_create();
-}
-
-static void end(void) {
-    scene_free(scene);
-    grid_free(&grid);
-    scratch_remove();
-}
+#include "screen_setup.h"
 
 TestSuite(screen, .init = begin, .fini = end);
-
-static const char *draw(int width, int height) {
-    static char text[1 << 18];
-    grid_resize(&grid, width, height);
-    frame_draw(scene, &grid);
-    FILE *file = fmemopen(text, sizeof text, "w");
-    grid_write(&grid, file);
-    (void)fclose(file);
-    return text;
-}
-
-static void add(const char *path) {
-    struct error error;
-    cr_assert(scene_add(scene, path, &error), "%s", error.text);
-}
 
 static void add_two(int until) {
     add(fake_run(scratch_path(""), "fm-euler", true, until));
     add(fake_run(scratch_path(""), "fm-rk4", false, until));
-}
-
-static void expect_all(const char *text, const char *const *parts) {
-    for (; *parts; parts++) {
-        cr_expect_not_null(strstr(text, *parts), "\"%s\" is missing in\n%s", *parts, text);
-    }
 }
 
 Test(screen, frame_of_80x24_shows_two_runs_and_four_panels) {
@@ -126,15 +87,6 @@ Test(screen, ascii_frame_has_nothing_but_ascii) {
     static const char *const expected[] = {" * fm-euler", " o fm-rk4",  "- 1 loss -",
                                            "[87.8]",      "!! trained", NULL};
     expect_all(text, expected);
-}
-
-static int count_glyphs(uint32_t from, uint32_t to, int colour) {
-    int count = 0;
-    for (int i = 0; i < grid.width * grid.height; i++) {
-        const struct cell *cell = &grid.cells[i];
-        count += cell->glyph >= from && cell->glyph <= to && (colour < 0 || cell->colour == colour);
-    }
-    return count;
 }
 
 Test(screen, curves_are_braille_in_the_colour_of_their_run) {

@@ -154,6 +154,101 @@ Test(series, numbers_that_are_not_finite_come_as_strings) {
     series_close(series);
 }
 
+#define CURVE                                                                                      \
+    "{\"scheme\":\"euler\",\"true\":false,\"h\":[0.05,0.1,0.2,0.4],\"error\":[0.21,0.013,0.17,"    \
+    "\"inf\"],\"slope\":0.972,\"interval\":0.031,\"expected\":1}"
+
+Test(series, convergence_is_read_whole_and_the_latest_is_kept) {
+    const char *run = make_run("dynamics");
+    append(run, "metrics.jsonl",
+           "{\"kind\":\"convergence\",\"step\":100,\"epoch\":1,\"seconds\":2.5,\"dt\":0.1,"
+           "\"trained\":\"euler\",\"verdict\":\"FAIL-V\",\"floor\":0.2873,\"curves\":[" CURVE ","
+           "{\"scheme\":\"rk4\",\"true\":true,\"h\":[0.1,0.2],\"error\":[\"nan\",1e-7],"
+           "\"slope\":\"nan\",\"expected\":4}]}\n");
+    struct series *series = open_run(run);
+    const struct series_convergence *convergence = series->convergence;
+    cr_assert_not_null(convergence);
+    cr_expect(convergence->step == 100 && convergence->dt == 0.1 && convergence->floor == 0.2873);
+    cr_expect(isnan(convergence->roundoff), "not told");
+    cr_expect_str_eq(convergence->trained, "euler");
+    cr_expect_str_eq(convergence->verdict, "FAIL-V");
+    cr_assert_eq(convergence->curve_count, 2);
+    const struct series_curve *own = &convergence->curves[0], *truth = &convergence->curves[1];
+    cr_expect(!own->is_true && own->count == 4 && own->h[1] == 0.1 && own->error[2] == 0.17);
+    cr_expect(isinf(own->error[3]) && own->slope == 0.972 && own->interval == 0.031);
+    cr_expect(truth->is_true && truth->count == 2 && isnan(truth->error[0]));
+    cr_expect(isnan(truth->slope) && isnan(truth->interval) && truth->expected == 4);
+    cr_expect_float_eq(series_convergence_ratio(convergence), 0.2873 / 0.013, 1e-12);
+    cr_expect_not_null(strstr(series->notes[0], "2.5 s  convergence FAIL-V: "));
+    append(run, "metrics.jsonl",
+           "{\"kind\":\"convergence\",\"step\":200,\"dt\":0.1,\"trained\":\"euler\",\"verdict\":"
+           "\"FAIL-V\",\"floor\":0.26,\"curves\":[" CURVE "]}\n"
+           "{\"kind\":\"convergence\",\"step\":300,\"dt\":0.1,\"trained\":\"euler\",\"verdict\":"
+           "\"PASS\",\"floor\":0.0143,\"curves\":[" CURVE "]}\n"
+           "{\"kind\":\"convergence\",\"step\":400,\"curves\":[{\"scheme\":\"euler\"}]}\n");
+    cr_expect(series_update(series));
+    cr_expect_eq(series->convergence->step, 300);
+    cr_expect_eq(series->foreign, 1, "no curve has a point");
+    cr_assert_eq(series->ratio_count, 3);
+    cr_expect_float_eq(series->ratios[1].ratio, 20, 1e-12);
+    cr_expect_eq(series->ratios[2].step, 300);
+    cr_expect_eq(series->note_count, 2, "a verdict that stays is no news");
+    series_close(series);
+}
+
+Test(series, convergence_that_is_too_large_is_cut) {
+    const char *run = make_run("large");
+    append(run, "metrics.jsonl",
+           "{\"kind\":\"convergence\",\"step\":1,\"curves\":[{\"scheme\":\"rk4\",\"h\":[1");
+    for (int i = 0; i < 100; i++) {
+        append(run, "metrics.jsonl", ",2");
+    }
+    append(run, "metrics.jsonl", "],\"error\":[1");
+    for (int i = 0; i < 60; i++) {
+        append(run, "metrics.jsonl", ",3");
+    }
+    append(run, "metrics.jsonl", "]}");
+    for (int i = 0; i < 40; i++) {
+        append(run, "metrics.jsonl", "," CURVE);
+    }
+    append(run, "metrics.jsonl", "]}\n");
+    struct series *series = open_run(run);
+    cr_assert_not_null(series->convergence);
+    cr_expect_eq(series->convergence->curve_count, SERIES_CURVES);
+    cr_expect_eq(series->convergence->curves[0].count, SERIES_POINTS);
+    cr_expect(isnan(series_convergence_ratio(series->convergence)), "trained with nothing known");
+    series_close(series);
+}
+
+Test(series, control_that_changes_the_steps_is_told_and_one_that_stays_is_not) {
+    const char *run = make_run("control");
+    append(
+        run, "metrics.jsonl",
+        "{\"kind\":\"control\",\"step\":50,\"epoch\":0.4,\"from\":2,\"to\":2,\"text\":\"as is\"}\n"
+        "{\"kind\":\"control\",\"step\":100,\"epoch\":0.8,\"from\":2,\"to\":4,\"rule\":"
+        "\"accuracy\",\"value\":0.21,\"threshold\":0.1,\"text\":\"0.21 > 0.1\"}\n"
+        "{\"kind\":\"control\",\"step\":150,\"from\":4}\n");
+    struct series *series = open_run(run);
+    cr_assert_eq(series->control_count, 1);
+    cr_expect(series->controls[0].step == 100 && series->controls[0].from == 2 &&
+              series->controls[0].to == 4);
+    cr_assert_eq(series->note_count, 1);
+    cr_expect_not_null(strstr(series->notes[0], "step 100  N 2 -> 4: 0.21 > 0.1"));
+    cr_expect_eq(series->foreign, 1);
+    series_close(series);
+}
+
+Test(series, evaluation_without_accuracy_is_told_without) {
+    const char *run = make_run("regression");
+    append(run, "metrics.jsonl",
+           "{\"kind\":\"eval\",\"step\":9,\"epoch\":1,\"part\":\"valid\",\"loss\":3.17e-7,"
+           "\"count\":500}\n");
+    struct series *series = open_run(run);
+    cr_expect_not_null(strstr(series->notes[0], "valid  epoch 1  loss 3.17e-07 of 500"), "%s",
+                       series->notes[0]);
+    series_close(series);
+}
+
 Test(series, foreign_lines_are_passed_over_and_counted) {
     const char *run = make_run("foreign");
     append(run, "metrics.jsonl",

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "run/event_field.h"
 
 /* Invariant: bytes [0, length) of buffer are the file's bytes right before `offset`, and hold no
  * newline: they are the torn last line, completed by a later read. */
@@ -38,37 +39,6 @@ static void *grow(void *array, ptrdiff_t count, size_t size) {
         abort();
     }
     return larger;
-}
-
-static double number_of(const cJSON *item) {
-    if (cJSON_IsNumber(item)) {
-        return item->valuedouble;
-    }
-    if (cJSON_IsString(item)) {
-        const char *text = item->valuestring;
-        if (strcmp(text, "inf") == 0) {
-            return (double)INFINITY;
-        }
-        if (strcmp(text, "-inf") == 0) {
-            return -(double)INFINITY;
-        }
-    }
-    return (double)NAN;
-}
-
-static double number(const cJSON *object, const char *key) {
-    return number_of(cJSON_GetObjectItemCaseSensitive(object, key));
-}
-
-/* The number under key as a small count; 0 when it is none. */
-static int small(const cJSON *object, const char *key) {
-    double value = number(object, key);
-    return value >= 0 && value <= 1e9 ? (int)value : 0;
-}
-
-static const char *text_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
 }
 
 /* Copies text up to size - 1 bytes, not cutting inside a UTF-8 sequence, control bytes as blanks:
@@ -118,7 +88,7 @@ static void add_note(struct series *series, const char *format, ...) {
 
 /* "  35.1 s  " or, where the event has no time, blanks of the same width. */
 static const char *when(const cJSON *event, char text[24]) {
-    double seconds = number(event, "seconds");
+    double seconds = event_field_number(event, "seconds");
     if (isfinite(seconds)) {
         (void)snprintf(text, 24, "%7.1f s  ", seconds);
     } else {
@@ -128,19 +98,20 @@ static const char *when(const cJSON *event, char text[24]) {
 }
 
 static bool read_start(struct series *series, const cJSON *event) {
-    series->steps_total = number(event, "steps");
-    series->epochs_total = number(event, "epochs");
-    series->parameters = number(event, "parameters");
-    series->nodes = small(event, "nodes");
-    const char *memory = text_of(event, "memory");
+    series->steps_total = event_field_number(event, "steps");
+    series->epochs_total = event_field_number(event, "epochs");
+    series->parameters = event_field_number(event, "parameters");
+    series->nodes = event_field_count(event, "nodes");
+    const char *memory = event_field_text(event, "memory");
     if (memory[0]) {
         char bytes[MEMORY_TEXT_SIZE];
         add_note(series, "%11smemory: %s, %s", "", memory,
-                 memory_text(bytes, number(event, "bytes")));
+                 memory_text(bytes, event_field_number(event, "bytes")));
     }
     const cJSON *trained = cJSON_GetObjectItemCaseSensitive(event, "trained");
-    copy_text(series->trained_scheme, sizeof series->trained_scheme, text_of(trained, "scheme"));
-    series->trained_steps = small(trained, "steps");
+    copy_text(series->trained_scheme, sizeof series->trained_scheme,
+              event_field_text(trained, "scheme"));
+    series->trained_steps = event_field_count(trained, "steps");
     const cJSON *probe = cJSON_GetObjectItemCaseSensitive(event, "probe");
     const cJSON *item = NULL;
     series->probe_scheme_count = 0;
@@ -152,7 +123,7 @@ static bool read_start(struct series *series, const cJSON *event) {
         }
     }
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(probe, "steps")) {
-        double value = number_of(item);
+        double value = event_field_value(item);
         if (value >= 1 && value <= 1e6 && series->probe_step_count < 16) {
             int place = series->probe_step_count++;
             while (place > 0 && series->probe_steps[place - 1] > (int)value) {
@@ -162,20 +133,20 @@ static bool read_start(struct series *series, const cJSON *event) {
             series->probe_steps[place] = (int)value;
         }
     }
-    double count = number(probe, "count");
+    double count = event_field_number(probe, "count");
     series->probe_images = isfinite(count) ? count : 0;
     return true;
 }
 
 static bool read_step(struct series *series, const cJSON *event) {
     struct series_step step = {
-        .step = number(event, "step"),
-        .epoch = number(event, "epoch"),
-        .seconds = number(event, "seconds"),
-        .loss = number(event, "loss"),
-        .rate = number(event, "rate"),
-        .grad_norm = number(event, "grad_norm"),
-        .images_per_second = number(event, "images_per_second"),
+        .step = event_field_number(event, "step"),
+        .epoch = event_field_number(event, "epoch"),
+        .seconds = event_field_number(event, "seconds"),
+        .loss = event_field_number(event, "loss"),
+        .rate = event_field_number(event, "rate"),
+        .grad_norm = event_field_number(event, "grad_norm"),
+        .images_per_second = event_field_number(event, "images_per_second"),
     };
     if (!isfinite(step.step)) {
         return false;
@@ -188,35 +159,41 @@ static bool read_step(struct series *series, const cJSON *event) {
 
 static bool read_eval(struct series *series, const cJSON *event) {
     struct series_eval eval = {
-        .step = number(event, "step"),
-        .epoch = number(event, "epoch"),
-        .seconds = number(event, "seconds"),
-        .loss = number(event, "loss"),
-        .accuracy = number(event, "accuracy"),
-        .count = number(event, "count"),
-        .valid = strcmp(text_of(event, "part"), "valid") == 0,
+        .step = event_field_number(event, "step"),
+        .epoch = event_field_number(event, "epoch"),
+        .seconds = event_field_number(event, "seconds"),
+        .loss = event_field_number(event, "loss"),
+        .accuracy = event_field_number(event, "accuracy"),
+        .count = event_field_number(event, "count"),
+        .valid = strcmp(event_field_text(event, "part"), "valid") == 0,
     };
     if (!isfinite(eval.step)) {
         return false;
     }
     series->evals = grow(series->evals, series->eval_count, sizeof eval);
     series->evals[series->eval_count++] = eval;
-    char time[24];
-    add_note(series, "%s%s  epoch %.3g  loss %.4f  accuracy %.2f %% of %.0f", when(event, time),
-             text_of(event, "part"), eval.epoch, eval.loss, 100 * eval.accuracy, eval.count);
+    char time[24], accuracy[40] = "";
+    if (isfinite(eval.accuracy)) {
+        (void)snprintf(accuracy, sizeof accuracy, "  accuracy %.2f %%", 100 * eval.accuracy);
+    }
+    add_note(series,
+             accuracy[0] ? "%s%s  epoch %.3g  loss %.4f%s of %.0f"
+                         : "%s%s  epoch %.3g  loss %.4g%s of %.0f",
+             when(event, time), event_field_text(event, "part"), eval.epoch, eval.loss, accuracy,
+             eval.count);
     return true;
 }
 
 static bool read_probe(struct series *series, const cJSON *event, bool sweep) {
     struct series_probe probe = {
-        .step = number(event, "step"),
-        .epoch = number(event, "epoch"),
-        .seconds = number(event, "seconds"),
-        .loss = number(event, "loss"),
-        .accuracy = number(event, "accuracy"),
-        .count = number(event, "count"),
-        .scheme = scheme_index(series, text_of(event, "scheme")),
-        .steps = small(event, "steps"),
+        .step = event_field_number(event, "step"),
+        .epoch = event_field_number(event, "epoch"),
+        .seconds = event_field_number(event, "seconds"),
+        .loss = event_field_number(event, "loss"),
+        .accuracy = event_field_number(event, "accuracy"),
+        .count = event_field_number(event, "count"),
+        .scheme = scheme_index(series, event_field_text(event, "scheme")),
+        .steps = event_field_count(event, "steps"),
     };
     if (probe.scheme < 0 || probe.steps < 1 || (!sweep && !isfinite(probe.step))) {
         return false;
@@ -231,13 +208,64 @@ static bool read_probe(struct series *series, const cJSON *event, bool sweep) {
     return true;
 }
 
+/* The latest drawing is kept, and of every one how far the limit lies from the trained point. */
+static bool read_convergence(struct series *series, const cJSON *event) {
+    struct series_convergence *latest = malloc(sizeof *latest);
+    if (!latest) {
+        abort();
+    }
+    if (!series_convergence_read(latest, event)) {
+        free(latest);
+        return false;
+    }
+    const char *former = series->convergence ? series->convergence->verdict : "";
+    double ratio = series_convergence_ratio(latest);
+    if (strcmp(former, latest->verdict) != 0) {
+        char time[24], why[80] = "";
+        if (isfinite(ratio)) {
+            (void)snprintf(why, sizeof why, ": the error as h -> 0 is %.3g times that at dt",
+                           ratio);
+        }
+        add_note(series, "%sconvergence %s%s", when(event, time), latest->verdict, why);
+    }
+    series->ratios = grow(series->ratios, series->ratio_count, sizeof *series->ratios);
+    series->ratios[series->ratio_count++] = (struct series_ratio){
+        latest->step, latest->epoch, event_field_number(event, "seconds"), ratio};
+    free(series->convergence);
+    series->convergence = latest;
+    return true;
+}
+
+/* Decisions to stay are in the file for who looks for them; what is told is what was changed. */
+static bool read_control(struct series *series, const cJSON *event) {
+    struct series_control control = {
+        .step = event_field_number(event, "step"),
+        .epoch = event_field_number(event, "epoch"),
+        .from = event_field_count(event, "from"),
+        .to = event_field_count(event, "to"),
+    };
+    if (!isfinite(control.step) || control.from < 1 || control.to < 1) {
+        return false;
+    }
+    if (control.from == control.to) {
+        return true;
+    }
+    series->controls = grow(series->controls, series->control_count, sizeof control);
+    series->controls[series->control_count++] = control;
+    char time[24];
+    const char *text = event_field_text(event, "text");
+    add_note(series, "%sstep %.0f  N %d -> %d%s%s", when(event, time), control.step, control.from,
+             control.to, text[0] ? ": " : "", text);
+    return true;
+}
+
 static bool read_state(struct series *series, const cJSON *event) {
-    const char *state = text_of(event, "state");
+    const char *state = event_field_text(event, "state");
     if (!state[0]) {
         return false;
     }
     copy_text(series->state, sizeof series->state, state);
-    copy_text(series->text, sizeof series->text, text_of(event, "text"));
+    copy_text(series->text, sizeof series->text, event_field_text(event, "text"));
     char time[24];
     add_note(series, "%s%s%s%s", when(event, time), series->state, series->text[0] ? ": " : "",
              series->text);
@@ -246,7 +274,7 @@ static bool read_state(struct series *series, const cJSON *event) {
 
 static bool read_event(struct series *series, const cJSON *event) {
     char time[24];
-    const char *kind = text_of(event, "kind");
+    const char *kind = event_field_text(event, "kind");
     if (strcmp(kind, "step") == 0) {
         return read_step(series, event);
     }
@@ -259,22 +287,28 @@ static bool read_event(struct series *series, const cJSON *event) {
     if (strcmp(kind, "probe") == 0 || strcmp(kind, "sweep") == 0) {
         return read_probe(series, event, kind[0] == 's');
     }
+    if (strcmp(kind, "convergence") == 0) {
+        return read_convergence(series, event);
+    }
+    if (strcmp(kind, "control") == 0) {
+        return read_control(series, event);
+    }
     if (strcmp(kind, "state") == 0) {
         return read_state(series, event);
     }
     if (strcmp(kind, "verdict") == 0) {
         series->verdict_pass = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(event, "pass"));
-        copy_text(series->verdict, sizeof series->verdict, text_of(event, "text"));
+        copy_text(series->verdict, sizeof series->verdict, event_field_text(event, "text"));
         add_note(series, "%sverdict %s: %s", when(event, time),
                  series->verdict_pass ? "PASS" : "FAIL", series->verdict);
         return true;
     }
     if (strcmp(kind, "checkpoint") == 0) {
-        add_note(series, "%scheckpoint %s", when(event, time), text_of(event, "path"));
+        add_note(series, "%scheckpoint %s", when(event, time), event_field_text(event, "path"));
         return true;
     }
     if (strcmp(kind, "note") == 0) {
-        add_note(series, "%s%s", when(event, time), text_of(event, "text"));
+        add_note(series, "%s%s", when(event, time), event_field_text(event, "text"));
         return true;
     }
     return false;
@@ -350,7 +384,7 @@ static cJSON *read_object(const char *folder, const char *name) {
 static void read_objects(struct series *series) {
     if (!series->config) {
         series->config = read_object(series->path, "config.json");
-        const char *name = text_of(series->config, "name");
+        const char *name = event_field_text(series->config, "name");
         if (name[0]) {
             copy_text(series->name, sizeof series->name, name);
         }
@@ -455,6 +489,9 @@ void series_close(struct series *series) {
     free(series->evals);
     free(series->probes);
     free(series->sweeps);
+    free(series->convergence);
+    free(series->ratios);
+    free(series->controls);
     free(series->notes);
     free(series);
 }
@@ -474,9 +511,9 @@ bool series_is_lost(const struct series *series) {
         return false;
     }
     char host[256] = "";
-    double pid = number(series->meta, "pid");
+    double pid = event_field_number(series->meta, "pid");
     if (gethostname(host, sizeof host - 1) != 0 ||
-        strcmp(host, text_of(series->meta, "host")) != 0 || !(pid >= 1 && pid <= 1e9)) {
+        strcmp(host, event_field_text(series->meta, "host")) != 0 || !(pid >= 1 && pid <= 1e9)) {
         return false;
     }
     return kill((pid_t)pid, 0) != 0 && errno == ESRCH;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "run/series_convergence.h"
 
 struct series_step {
     double step, epoch, seconds, loss, rate, grad_norm, images_per_second;
@@ -21,6 +22,15 @@ struct series_probe {
     double step, epoch, seconds, loss, accuracy, count;
     int scheme; /* index into schemes */
     int steps;
+};
+/* Of each convergence event: the error as h -> 0 over the error at the trained step; nan. */
+struct series_ratio {
+    double step, epoch, seconds, ratio;
+};
+/* A change of the number of steps while the net trained. */
+struct series_control {
+    double step, epoch;
+    int from, to;
 };
 
 struct series {
@@ -37,13 +47,17 @@ struct series {
     ptrdiff_t step_count, eval_count, probe_count, sweep_count;
     struct series_step *steps;
     struct series_eval *evals;
-    struct series_probe *probes, *sweeps; /* sweeps: on the test part, seconds and epoch nan */
-    ptrdiff_t nonfinite;                  /* steps whose loss was not finite */
-    char state[16], text[480];            /* last state event; "queued" before the first */
-    char verdict[480];                    /* empty: none yet */
+    struct series_probe *probes, *sweeps;   /* sweeps: on the test part, seconds and epoch nan */
+    struct series_convergence *convergence; /* the latest; NULL: none yet */
+    ptrdiff_t ratio_count, control_count;
+    struct series_ratio *ratios;
+    struct series_control *controls;
+    ptrdiff_t nonfinite;       /* steps whose loss was not finite */
+    char state[16], text[480]; /* last state event; "queued" before the first */
+    char verdict[480];         /* empty: none yet */
     bool verdict_pass;
     ptrdiff_t note_count;
-    char (*notes)[256];       /* state, eval, note, checkpoint and verdict events as lines */
+    char (*notes)[256];       /* all but steps, probes and sweeps, as lines */
     ptrdiff_t foreign;        /* whole lines that are no event of docs/RUNS.md; passed over */
     struct series_tail *tail; /* the open file and what is known of its last line */
 };
