@@ -173,13 +173,8 @@ static int part_inputs(lua_State *L) {
     struct range_options range = read_range(L, "part:inputs", part);
     const ptrdiff_t *s = part->set->shape;
     ptrdiff_t shape[4] = {range.count, s[0], s[1], s[2]};
-    struct array *array = array_new(L, 4, shape, PRECISION_F32);
-    float *x = bind_memory(L, array->len, sizeof *x);
-    dataset_batch(part, NULL, range.first, range.count, NULL, 0, 0, x);
-    for (ptrdiff_t i = 0; i < array->len; i++) {
-        array->values[i] = (double)x[i];
-    }
-    lua_pushvalue(L, -2);
+    struct array *array = array_new(L, 4, shape, part->doubles ? PRECISION_F64 : PRECISION_F32);
+    dataset_batch_doubles(part, NULL, range.first, range.count, NULL, 0, 0, array->values);
     return bind_done(L, 1);
 }
 
@@ -208,13 +203,9 @@ static int part_targets(lua_State *L) {
         bind_refuse(L, "part:targets: this data set has labels, not targets; see part:labels()");
     }
     ptrdiff_t shape[2] = {range.count, part->set->outputs};
-    struct array *array = array_new(L, 2, shape, PRECISION_F32);
-    float *y = bind_memory(L, array->len, sizeof *y);
-    dataset_targets(part, NULL, range.first, range.count, y);
-    for (ptrdiff_t i = 0; i < array->len; i++) {
-        array->values[i] = (double)y[i];
-    }
-    lua_pushvalue(L, -2);
+    const enum precision precision = part->doubles ? PRECISION_F64 : PRECISION_F32;
+    struct array *array = array_new(L, 2, shape, precision);
+    dataset_targets(part, NULL, range.first, range.count, precision, array->values);
     return bind_done(L, 1);
 }
 
@@ -288,7 +279,9 @@ static int get_class_names(lua_State *L) {
 static void weigh(lua_State *L, const struct dataset *set) {
     const ptrdiff_t samples = set->train.count + set->valid.count + set->test.count;
     const size_t values = (size_t)(samples * set->shape[0] * set->shape[1] * set->shape[2]);
-    bind_weigh(L, set->train.bytes ? values : values * sizeof(float));
+    bind_weigh(L, values * (set->bytes    ? sizeof(uint8_t)
+                            : set->floats ? sizeof(float)
+                                          : sizeof(double)));
 }
 
 /* Upvalue: index of the source. */
@@ -404,13 +397,11 @@ static int memory_call(lua_State *L) {
     const struct array *x = array_from(L, -1, "cn.data.memory: \"x\"");
     ptrdiff_t shape[4];
     image_shape(L, x, shape);
-    const float *values = push_floats(L, x);
     lua_getfield(L, 1, "labels");
     lua_getfield(L, 1, "targets");
     const bool has_labels = !lua_isnil(L, -2), has_targets = !lua_isnil(L, -1);
     const int32_t *labels = NULL;
-    const float *targets = NULL;
-    ptrdiff_t outputs = 0;
+    const struct array *targets = NULL;
     if (has_labels) {
         const struct array *given = array_from(L, -2, "cn.data.memory: \"labels\"");
         if (given->rank != 1 || given->len != shape[0]) {
@@ -418,23 +409,30 @@ static int memory_call(lua_State *L) {
         }
         labels = push_labels(L, given, &options.classes);
     } else if (has_targets) {
-        const struct array *given = array_from(L, -1, "cn.data.memory: \"targets\"");
-        if (given->rank < 1 || given->rank > 2 || given->shape[0] != shape[0]) {
+        targets = array_from(L, -1, "cn.data.memory: \"targets\"");
+        if (targets->rank < 1 || targets->rank > 2 || targets->shape[0] != shape[0]) {
             bind_refuse(L,
                         "%s: \"targets\" must be (count, outputs) with as many rows as \"x\", "
                         "%td, not %td",
-                        call, shape[0], given->rank ? given->shape[0] : 1);
+                        call, shape[0], targets->rank ? targets->shape[0] : 1);
         }
-        outputs = given->rank == 2 ? given->shape[1] : 1;
-        targets = push_floats(L, given);
     }
     if (has_labels && has_targets) {
         bind_refuse(L, "%s: give \"labels\" (classification) or \"targets\" (regression), not both",
                     call);
     }
+    const int classes = (int)options.classes;
+    const int outputs = targets && targets->rank == 2 ? (int)targets->shape[1] : 1;
+    const bool single =
+        x->precision == PRECISION_F32 && (!targets || targets->precision == PRECISION_F32);
+    const float *floats = single ? push_floats(L, x) : NULL;
+    const float *float_targets = single && targets ? push_floats(L, targets) : NULL;
     struct data_box *box = push_data(L);
-    box->set = dataset_from_arrays(values, shape, labels, (int)options.classes, targets,
-                                   (int)outputs, options.valid, options.test, &error);
+    box->set = single ? dataset_from_arrays(floats, shape, labels, classes, float_targets, outputs,
+                                            options.valid, options.test, &error)
+                      : dataset_from_doubles(x->values, shape, labels, classes,
+                                             targets ? targets->values : NULL, outputs,
+                                             options.valid, options.test, &error);
     if (!box->set) {
         bind_refuse(L, "%s: %s", call, error.text);
     }
@@ -564,7 +562,9 @@ static const struct help_entry entries[] = {
      .group = "data",
      .signature = "cn.data.memory{ x=, labels= | targets=, classes=, valid=, test= } -> data",
      .line = "a data set from arrays or tables of numbers",
-     .text = "Values are copied as floats and given to nets as they are, without normalisation. "
+     .text = "Values are copied, as floats when every array is of precision f32 and as doubles "
+             "otherwise, and given to nets as they are, without normalisation: exact to nets of "
+             "precision f64, rounded to floats to those of f32. "
              "The last `test` samples are the test part, the `valid` before them the validation "
              "part. Refused: labels that are no whole numbers from 0, counts that do not match, "
              "values that are not finite.",

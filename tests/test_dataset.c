@@ -239,7 +239,8 @@ Test(dataset, arrays_are_copied_and_cut_from_the_end) {
 }
 
 Test(dataset, targets_make_a_regression) {
-    float values[66], targets[22], found[4];
+    float values[66], targets[22];
+    double found[4];
     fill(values);
     for (int i = 0; i < 22; i++) {
         targets[i] = (float)cos(0.3 * i);
@@ -251,8 +252,9 @@ Test(dataset, targets_make_a_regression) {
     cr_expect_eq(set->outputs, 2);
     cr_expect_null(set->train.labels);
     const ptrdiff_t order[] = {1, 0};
-    dataset_targets(&set->valid, order, 0, 2, found);
-    const float wanted[] = {targets[14], targets[15], targets[12], targets[13]};
+    dataset_targets(&set->valid, order, 0, 2, PRECISION_F64, found);
+    const double wanted[] = {(double)targets[14], (double)targets[15], (double)targets[12],
+                             (double)targets[13]};
     cr_expect_arr_eq(found, wanted, sizeof wanted);
     dataset_free(set);
 }

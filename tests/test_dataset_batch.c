@@ -204,3 +204,47 @@ Test(dataset_batch, floats_are_augmented_with_zeros) {
     cr_expect_gt(edges, 10);
     dataset_free(set);
 }
+
+/* Whatever a part holds, its batches in doubles are those in floats, and exact where it holds
+ * doubles. */
+Test(dataset_batch, batches_in_doubles_see_the_same_windows) {
+    enum { COUNT = 7, LEN = 2 * 6 * 5 };
+    static double values[COUNT * LEN], x[COUNT * LEN];
+    static float rounded[COUNT * LEN], floats[COUNT * LEN];
+    const ptrdiff_t shape[4] = {COUNT, 2, 6, 5};
+    const int32_t labels[COUNT] = {0, 1, 1, 0, 1, 0, 0};
+    const struct augment augments[] = {{0, false}, {2, true}, {0, true}, {9, false}};
+    const ptrdiff_t order[COUNT] = {3, 1, 0, 6, 2, 5, 4};
+    for (int i = 0; i < COUNT * LEN; i++) {
+        values[i] = rng_normal(3, 4, (uint64_t)i);
+        rounded[i] = (float)values[i];
+    }
+    struct dataset *doubles = dataset_from_doubles(values, shape, labels, 2, NULL, 0, 0, 0, NULL);
+    struct dataset *singles = dataset_from_arrays(rounded, shape, labels, 2, NULL, 0, 0, 0, NULL);
+    struct dataset *bytes = colour_set();
+    static float pixels[4 * PIXELS];
+    static double exact[4 * PIXELS];
+    for (int a = 0; a < 4; a++) {
+        const struct dataset *const sets[] = {doubles, singles};
+        for (int s = 0; s < 2; s++) {
+            dataset_batch(&sets[s]->train, order, 0, COUNT, &augments[a], 17, 3, floats);
+            dataset_batch_doubles(&sets[s]->train, order, 0, COUNT, &augments[a], 17, 3, x);
+            int unequal = 0;
+            for (int i = 0; i < COUNT * LEN; i++) {
+                cr_assert_eq((float)x[i], floats[i], "augmentation %d, value %d", a, i);
+                unequal += x[i] != (double)floats[i];
+            }
+            cr_expect(s == 0 ? unequal > 0 : unequal == 0);
+        }
+        dataset_batch(&bytes->train, order, 0, 4, &augments[a], 17, 3, pixels);
+        dataset_batch_doubles(&bytes->train, order, 0, 4, &augments[a], 17, 3, exact);
+        for (int i = 0; i < 4 * PIXELS; i++) {
+            cr_assert_eq(exact[i], (double)pixels[i]);
+        }
+    }
+    dataset_batch_doubles(&doubles->train, NULL, 2, 3, NULL, 0, 0, x);
+    cr_expect_arr_eq(x, values + 2 * LEN, 3 * LEN * sizeof(double));
+    dataset_free(doubles);
+    dataset_free(singles);
+    dataset_free(bytes);
+}

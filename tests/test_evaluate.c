@@ -171,3 +171,31 @@ Test(evaluate, it_stops_when_told_to) {
     net_free(net);
     dataset_free(data);
 }
+
+Test(evaluate, a_net_in_doubles_sees_data_in_doubles_exactly) {
+    static double values[40], targets[20];
+    for (int i = 0; i < 40; i++) {
+        values[i] = sin(1.3 * i);
+        targets[i / 2] = cos(0.7 * i);
+    }
+    const ptrdiff_t shape[4] = {20, 2, 1, 1};
+    struct error error = {0};
+    struct dataset *data = dataset_from_doubles(values, shape, NULL, 0, targets, 1, 0, 0, &error);
+    struct net *net = setup_net("{\"family\":\"mlp\",\"input\":[2],\"outputs\":1,\"seed\":2,"
+                                "\"precision\":\"f64\"}");
+    double outputs[20], want = 0;
+    struct evaluation result = run(net, &data->train, 0, 0, NULL, 1, outputs);
+    const struct pass_options options = {.batch = 4, .how = {.edge = -1}};
+    struct pass *pass = pass_create(net, &options, &error);
+    cr_assert_not_null(pass, "%s", error.text);
+    for (int i = 0; i < 20; i += 4) {
+        cr_assert_arr_eq(pass_forward(pass, values + 2 * i, 4), outputs + i, 4 * sizeof(double));
+    }
+    for (int i = 0; i < 20; i++) {
+        want += pow(outputs[i] - targets[i], 2) / 20;
+    }
+    cr_assert_float_eq(result.loss, want, 1e-15 * want);
+    pass_free(pass);
+    net_free(net);
+    dataset_free(data);
+}

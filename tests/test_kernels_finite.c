@@ -518,6 +518,6 @@ Test(kernels_finite, losses_pass_it_to_the_loss_and_to_the_gradient_of_its_sampl
     struct probe p = {.what = "squared_error", .run = squared_error_run, .out_len = 1 + OUTPUTS};
     p.reach = squared_error_reach;
     add_random(&p, REALS, OUTPUTS);
-    add_random(&p, FLOATS, OUTPUTS);
+    add_random(&p, DOUBLES, OUTPUTS);
     check(&p);
 }

@@ -145,7 +145,8 @@ Test(loader, targets_and_small_batches_are_made_in_place) {
         for (ptrdiff_t i = 0; i < count; i++) {
             const ptrdiff_t sample = order[step % 5 * 9 + i];
             for (int k = 0; k < 3; k++) {
-                cr_assert_float_eq(batch->answers.targets[3 * i + k], targets[3 * sample + k], 0);
+                cr_assert_float_eq(batch->answers.targets[3 * i + k],
+                                   (double)targets[3 * sample + k], 0);
             }
             for (int k = 0; k < 2; k++) {
                 cr_assert_float_eq(((const double *)batch->x)[2 * i + k],
@@ -187,5 +188,51 @@ Test(loader, making_an_augmented_batch_is_a_small_part_of_a_training_step) {
     train_end(train);
     cJSON_Delete(options);
     net_free(net);
+    dataset_free(set);
+}
+
+/* Data in doubles are exact to a net in doubles and rounded once for one in floats. */
+Test(loader, reals_and_targets_are_those_of_the_precision) {
+    enum { COUNT = 11, FEATURES = 3, OUTPUTS = 2 };
+    static double values[COUNT * FEATURES], targets[COUNT * OUTPUTS];
+    for (int i = 0; i < COUNT * FEATURES; i++) {
+        values[i] = rng_normal(61, 0, (uint64_t)i);
+    }
+    for (int i = 0; i < COUNT * OUTPUTS; i++) {
+        targets[i] = rng_normal(61, 1, (uint64_t)i);
+    }
+    const ptrdiff_t shape[4] = {COUNT, FEATURES, 1, 1};
+    struct error error = {0};
+    struct dataset *set =
+        dataset_from_doubles(values, shape, NULL, 0, targets, OUTPUTS, 0, 0, &error);
+    cr_assert_not_null(set, "%s", error.text);
+    for (int single = 0; single < 2; single++) {
+        const struct loader_plan plan = {.part = &set->train,
+                                         .kernels =
+                                             kernels_find(single ? PRECISION_F32 : PRECISION_F64),
+                                         .batch = COUNT,
+                                         .seed = 8};
+        struct loader *loader = loader_create(&plan, &error);
+        cr_assert_not_null(loader, "%s", error.text);
+        ptrdiff_t order[COUNT];
+        rng_permutation(8, rng_stream("shuffle"), order, COUNT);
+        const struct batch *batch = loader_take(loader, 0);
+        for (ptrdiff_t i = 0; i < COUNT; i++) {
+            for (int k = 0; k < FEATURES; k++) {
+                const double value = values[order[i] * FEATURES + k];
+                if (single) {
+                    cr_assert_eq(((const float *)batch->x)[FEATURES * i + k], (float)value);
+                } else {
+                    cr_assert_eq(((const double *)batch->x)[FEATURES * i + k], value);
+                }
+            }
+            for (int k = 0; k < OUTPUTS; k++) {
+                const double target = targets[order[i] * OUTPUTS + k];
+                cr_assert_eq(batch->answers.targets[OUTPUTS * i + k],
+                             single ? (double)(float)target : target);
+            }
+        }
+        loader_free(loader);
+    }
     dataset_free(set);
 }

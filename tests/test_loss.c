@@ -14,8 +14,8 @@ static int32_t label(int i) {
     return (int32_t)((5 * i + 2) % CLASSES);
 }
 
-static float target(int i, int k) {
-    return (float)(1.19 * cos(0.31 * i - 1.1 * k));
+static double target(int i, int k) {
+    return 1.19 * cos(0.31 * i - 1.1 * k);
 }
 
 /* The definition, in long double: minus the sum over classes of the smoothed label times the log
@@ -44,7 +44,7 @@ static struct loss make(const struct kernels *kernels, bool regression, double s
 struct batch {
     double z[COUNT * CLASSES], dz[COUNT * CLASSES]; /* reals of either size fit */
     int32_t labels[COUNT];
-    float targets[COUNT * CLASSES];
+    double targets[COUNT * CLASSES];
 };
 
 static struct answers fill(struct batch *batch, const struct kernels *kernels) {

@@ -189,7 +189,7 @@ struct kernels {
     /* Returns the summed loss; *correct counts arg max = label; dz may be NULL. */
     double (*cross_entropy)(void *dz, const void *z, const int32_t *labels, ptrdiff_t n,
                             ptrdiff_t classes, double smoothing, ptrdiff_t *correct);
-    double (*squared_error)(void *dz, const void *z, const float *targets, ptrdiff_t n,
+    double (*squared_error)(void *dz, const void *z, const double *targets, ptrdiff_t n,
                             ptrdiff_t outputs);
 
     /* ---- the machine ---- */

@@ -40,13 +40,13 @@ double NAME(cross_entropy)(void *dz_, const void *z_, const int32_t *labels, ptr
 }
 
 /* Sum over samples of the mean over outputs of (z - target)^2. NUMERICS.md eq. 34. */
-double NAME(squared_error)(void *dz_, const void *z_, const float *targets, ptrdiff_t n,
+double NAME(squared_error)(void *dz_, const void *z_, const double *targets, ptrdiff_t n,
                            ptrdiff_t outputs) {
     const real *z = z_;
     real *dz = dz_;
     double total = 0.0;
     for (ptrdiff_t i = 0; i < n * outputs; i++) {
-        const double d = (double)z[i] - (double)targets[i];
+        const double d = (double)z[i] - targets[i];
         total += d * d / (double)outputs;
         if (dz) {
             dz[i] = (real)(2.0 * d / (double)(n * outputs));

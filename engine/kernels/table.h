@@ -67,7 +67,7 @@ void NAME(adam)(void *w, const void *g, void *m, void *v, ptrdiff_t n, double ra
                 double beta2, double epsilon, double decay, int decoupled, ptrdiff_t step);
 double NAME(cross_entropy)(void *dz, const void *z, const int32_t *labels, ptrdiff_t n,
                            ptrdiff_t classes, double smoothing, ptrdiff_t *correct);
-double NAME(squared_error)(void *dz, const void *z, const float *targets, ptrdiff_t n,
+double NAME(squared_error)(void *dz, const void *z, const double *targets, ptrdiff_t n,
                            ptrdiff_t outputs);
 double NAME(peak)(void *x, ptrdiff_t rounds);
 

@@ -89,8 +89,10 @@ struct dataset *dataset_new(const char *name, const ptrdiff_t shape[3], enum dat
     if (set && fits) {
         if (store == STORE_BYTES) {
             set->bytes = malloc((size_t)len + 1);
-        } else {
+        } else if (store == STORE_FLOATS) {
             set->floats = calloc((size_t)len + 1, sizeof *set->floats);
+        } else {
+            set->doubles = calloc((size_t)len + 1, sizeof *set->doubles);
         }
         if (outputs > 0) {
             set->targets = calloc((size_t)reals + 1, sizeof *set->targets);
@@ -98,7 +100,7 @@ struct dataset *dataset_new(const char *name, const ptrdiff_t shape[3], enum dat
             set->labels = calloc((size_t)count + 1, sizeof *set->labels);
         }
     }
-    if (!set || !(set->bytes || set->floats) || !(set->targets || set->labels)) {
+    if (!set || !(set->bytes || set->floats || set->doubles) || !(set->targets || set->labels)) {
         (void)error_set(error, ERROR_MEMORY, "no memory for %td samples of %td x %td x %td (%s)",
                         count, shape[0], shape[1], shape[2], name);
         dataset_free(set);
@@ -119,6 +121,7 @@ struct dataset *dataset_new(const char *name, const ptrdiff_t shape[3], enum dat
                                   .first = first,
                                   .bytes = set->bytes,
                                   .floats = set->floats,
+                                  .doubles = set->doubles,
                                   .labels = set->labels,
                                   .targets = set->targets};
         first += counts[i];
@@ -130,7 +133,7 @@ struct dataset *dataset_new(const char *name, const ptrdiff_t shape[3], enum dat
 
 void dataset_normalise(struct dataset *set, const double *mean, const double *deviation) {
     ptrdiff_t channels = set->shape[0] < 3 ? set->shape[0] : 3;
-    assert(set->floats || set->shape[0] <= 3);
+    assert(!set->bytes || set->shape[0] <= 3);
     for (ptrdiff_t c = 0; c < 3; c++) {
         set->mean[c] = (float)mean[c < channels ? c : channels - 1];
         set->deviation[c] = (float)deviation[c < channels ? c : channels - 1];
@@ -144,6 +147,7 @@ void dataset_free(struct dataset *set) {
     if (set) {
         free(set->bytes);
         free(set->floats);
+        free(set->doubles);
         free(set->labels);
         free(set->targets);
         cJSON_Delete(set->config);

@@ -1,6 +1,7 @@
 /* A data set: samples held in memory, cut into train, validation and test parts. Test data never
  * steer anything: validation is held out of the training part (by default its last 5,000 of
- * 60,000, in proportion otherwise). Images are kept as bytes, other data as floats. */
+ * 60,000, in proportion otherwise). Images are kept as bytes, other data as floats or, where they
+ * come in doubles, as they come. */
 #ifndef CONTINUO_LEARN_DATASET_H
 #define CONTINUO_LEARN_DATASET_H
 
@@ -11,15 +12,17 @@
 
 #include "base/error.h"
 #include "base/option.h"
+#include "kernels/kernels.h"
 
 struct part {
     const struct dataset *set;
     const char *name;       /* "train", "valid", "test" */
     ptrdiff_t count, first; /* samples, and where they begin in the arrays below */
     const uint8_t *bytes;   /* (count, C, H, W), or NULL */
-    const float *floats;    /* (count, C, H, W) when bytes is NULL */
+    const float *floats;    /* (count, C, H, W) when bytes is NULL, or NULL */
+    const double *doubles;  /* (count, C, H, W) when both are NULL */
     const int32_t *labels;  /* (count), or NULL when there are targets */
-    const float *targets;   /* (count, outputs), for mean squared error, or NULL */
+    const double *targets;  /* (count, outputs), for mean squared error, or NULL */
 };
 
 struct dataset {
@@ -37,8 +40,9 @@ struct dataset {
     /* What the parts point into; owned. Training, validation and test samples, in this order. */
     uint8_t *bytes;
     float *floats;
+    double *doubles;
     int32_t *labels;
-    float *targets;
+    double *targets;
     float of_byte[3][256]; /* normalised value of every byte, per channel */
 };
 
@@ -54,6 +58,11 @@ struct dataset *dataset_from_arrays(const float *values, const ptrdiff_t shape[4
                                     const int32_t *labels, int classes, const float *targets,
                                     int outputs, ptrdiff_t valid, ptrdiff_t test,
                                     struct error *error);
+/* The same of doubles. */
+struct dataset *dataset_from_doubles(const double *values, const ptrdiff_t shape[4],
+                                     const int32_t *labels, int classes, const double *targets,
+                                     int outputs, ptrdiff_t valid, ptrdiff_t test,
+                                     struct error *error);
 
 struct source {       /* registry: one entry a source, its option table feeds help and completion */
     const char *name; /* "fashion_mnist", "mnist", "idx", "cifar10", "cifar100", "spirals", ... */
@@ -78,10 +87,15 @@ struct augment {
 void dataset_batch(const struct part *part, const ptrdiff_t *order, ptrdiff_t first,
                    ptrdiff_t count, const struct augment *augment, uint64_t seed, int epoch,
                    float *x);
-/* Labels or targets of the same samples. */
+/* The same in doubles, exact where the part has doubles. */
+void dataset_batch_doubles(const struct part *part, const ptrdiff_t *order, ptrdiff_t first,
+                           ptrdiff_t count, const struct augment *augment, uint64_t seed, int epoch,
+                           double *x);
+/* Labels or targets of the same samples; targets as a net of this precision sees them: rounded to
+ * floats for PRECISION_F32. */
 void dataset_labels(const struct part *part, const ptrdiff_t *order, ptrdiff_t first,
                     ptrdiff_t count, int32_t *labels);
 void dataset_targets(const struct part *part, const ptrdiff_t *order, ptrdiff_t first,
-                     ptrdiff_t count, float *targets);
+                     ptrdiff_t count, enum precision precision, double *targets);
 
 #endif

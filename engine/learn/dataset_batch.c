@@ -48,8 +48,12 @@ static inline void copy_pixels(float *restrict x, const struct part *part, ptrdi
         for (ptrdiff_t i = 0; i < count; i++) {
             x[i] = table[bytes[i]];
         }
-    } else {
+    } else if (part->floats) {
         memcpy(x, part->floats + from, (size_t)count * sizeof *x);
+    } else {
+        for (ptrdiff_t i = 0; i < count; i++) {
+            x[i] = (float)part->doubles[from + i];
+        }
     }
 }
 
@@ -109,6 +113,53 @@ void dataset_batch(const struct part *part, const ptrdiff_t *order, ptrdiff_t fi
     }
 }
 
+static double value_at(const struct part *part, ptrdiff_t at, const float *table) {
+    return part->doubles  ? part->doubles[at]
+           : part->floats ? (double)part->floats[at]
+                          : (double)table[part->bytes[at]];
+}
+
+/* One sample, seen through the window. */
+static void copy_windowed(double *x, const struct part *part, ptrdiff_t sample,
+                          const struct window *window) {
+    const ptrdiff_t *shape = part->set->shape;
+    const ptrdiff_t height = shape[1], width = shape[2];
+    for (ptrdiff_t c = 0; c < shape[0]; c++) {
+        const float *table = part->set->of_byte[c < 3 ? c : 2];
+        const double black = part->bytes ? (double)table[0] : 0;
+        for (ptrdiff_t place = 0; place < height * width; place++) {
+            const ptrdiff_t column = place % width, row = place / width + window->down;
+            const ptrdiff_t from = (window->mirrored ? width - 1 - column : column) + window->right;
+            const bool inside = row >= 0 && row < height && from >= 0 && from < width;
+            const ptrdiff_t at = ((sample * shape[0] + c) * height + row) * width + from;
+            *x++ = inside ? value_at(part, at, table) : black;
+        }
+    }
+}
+
+void dataset_batch_doubles(const struct part *part, const ptrdiff_t *order, ptrdiff_t first,
+                           ptrdiff_t count, const struct augment *augment, uint64_t seed, int epoch,
+                           double *x) {
+    const ptrdiff_t *shape = part->set->shape;
+    const ptrdiff_t pixels = shape[1] * shape[2], len = shape[0] * pixels;
+    const bool windowed = augment && (augment->crop > 0 || augment->flip);
+    const uint64_t stream = windowed ? rng_stream("augment") : 0;
+    for (ptrdiff_t i = 0; i < count; i++, x += len) {
+        const ptrdiff_t sample = sample_at(part, order, first + i);
+        if (windowed) {
+            const struct window window = draw_window(augment, seed, stream, epoch, sample);
+            copy_windowed(x, part, sample, &window);
+        } else if (part->doubles) {
+            memcpy(x, part->doubles + sample * len, (size_t)len * sizeof *x);
+        } else {
+            for (ptrdiff_t k = 0; k < len; k++) {
+                const ptrdiff_t c = k / pixels;
+                x[k] = value_at(part, sample * len + k, part->set->of_byte[c < 3 ? c : 2]);
+            }
+        }
+    }
+}
+
 void dataset_labels(const struct part *part, const ptrdiff_t *order, ptrdiff_t first,
                     ptrdiff_t count, int32_t *labels) {
     assert(part->labels);
@@ -118,11 +169,13 @@ void dataset_labels(const struct part *part, const ptrdiff_t *order, ptrdiff_t f
 }
 
 void dataset_targets(const struct part *part, const ptrdiff_t *order, ptrdiff_t first,
-                     ptrdiff_t count, float *targets) {
+                     ptrdiff_t count, enum precision precision, double *targets) {
     assert(part->targets);
-    ptrdiff_t outputs = part->set->outputs;
+    const ptrdiff_t outputs = part->set->outputs;
     for (ptrdiff_t i = 0; i < count; i++) {
-        memcpy(targets + i * outputs, part->targets + sample_at(part, order, first + i) * outputs,
-               (size_t)outputs * sizeof *targets);
+        const double *from = part->targets + sample_at(part, order, first + i) * outputs;
+        for (ptrdiff_t k = 0; k < outputs; k++) {
+            *targets++ = precision == PRECISION_F32 ? (double)(float)from[k] : from[k];
+        }
     }
 }

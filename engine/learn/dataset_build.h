@@ -19,7 +19,7 @@ struct division {
 bool dataset_divide(struct division *division, const char *call, ptrdiff_t images, ptrdiff_t test,
                     ptrdiff_t limit, ptrdiff_t valid, struct error *error);
 
-enum dataset_store { STORE_BYTES, STORE_FLOATS };
+enum dataset_store { STORE_BYTES, STORE_FLOATS, STORE_DOUBLES };
 
 /* An empty data set with room for all samples, labels zero. outputs > 0: targets, no labels. */
 struct dataset *dataset_new(const char *name, const ptrdiff_t shape[3], enum dataset_store store,

@@ -12,10 +12,9 @@ enum { CHUNK = 4 };
 
 struct worker { /* the workspace of one thread */
     struct pass *pass;
-    float *floats; /* (CHUNK, C, H, W) */
-    void *x;       /* the same, reals */
+    void *x; /* (CHUNK, C, H, W) reals */
     int32_t *labels;
-    float *targets;  /* (CHUNK, outputs) */
+    double *targets; /* (CHUNK, outputs) */
     double *outputs; /* (CHUNK, outputs) */
 };
 
@@ -42,12 +41,11 @@ static bool worker_init(struct worker *worker, struct net *net, const struct man
     const struct pass_options options = {.batch = CHUNK,
                                          .how = how ? *how : (struct manifestation){.edge = -1}};
     size_t len = (size_t)sample_len * CHUNK, outputs = (size_t)net->outputs * CHUNK;
-    worker->floats = malloc(len * sizeof *worker->floats);
     worker->x = malloc(len * net->kernels->real_size);
     worker->labels = malloc(CHUNK * sizeof *worker->labels);
     worker->targets = malloc(outputs * sizeof *worker->targets);
     worker->outputs = malloc(outputs * sizeof *worker->outputs);
-    if (!worker->floats || !worker->x || !worker->labels || !worker->targets || !worker->outputs) {
+    if (!worker->x || !worker->labels || !worker->targets || !worker->outputs) {
         return error_set(error, ERROR_MEMORY, "no memory to evaluate chunks of %d samples", CHUNK);
     }
     worker->pass = pass_create(net, &options, error);
@@ -56,7 +54,6 @@ static bool worker_init(struct worker *worker, struct net *net, const struct man
 
 static void worker_release(struct worker *worker) {
     pass_free(worker->pass);
-    free(worker->floats);
     free(worker->x);
     free(worker->labels);
     free(worker->targets);
@@ -74,10 +71,13 @@ static void run_chunk(void *context, int chunk, int index) {
     ptrdiff_t count = work->count - begin < CHUNK ? work->count - begin : CHUNK;
     ptrdiff_t first = work->first + begin, len = count * work->loss.outputs;
     const struct kernels *kernels = work->net->kernels;
-    dataset_batch(work->part, NULL, first, count, NULL, 0, 0, worker->floats);
-    kernels->from_floats(worker->x, worker->floats, count * work->sample_len);
+    if (kernels->precision == PRECISION_F32) {
+        dataset_batch(work->part, NULL, first, count, NULL, 0, 0, worker->x);
+    } else {
+        dataset_batch_doubles(work->part, NULL, first, count, NULL, 0, 0, worker->x);
+    }
     if (work->loss.regression) {
-        dataset_targets(work->part, NULL, first, count, worker->targets);
+        dataset_targets(work->part, NULL, first, count, kernels->precision, worker->targets);
     } else {
         dataset_labels(work->part, NULL, first, count, worker->labels);
     }

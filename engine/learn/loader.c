@@ -7,8 +7,8 @@
 #include "base/rng.h"
 
 enum {
-    SLOTS = 2,            /* the batch in use and the one being made */
-    PLACE = 10,           /* drawing a place in the order costs as much as so many values */
+    SLOTS = 2,             /* the batch in use and the one being made */
+    PLACE = 10,            /* drawing a place in the order costs as much as so many values */
     WORTH_A_HAND = 1 << 15 /* values, about a nanosecond each: what to wake a thread costs */
 };
 
@@ -17,7 +17,7 @@ struct slot {
     struct batch batch;
     void *x;
     int32_t *labels;
-    float *targets;
+    double *targets;
 };
 
 struct loader {
@@ -32,7 +32,6 @@ struct loader {
     ptrdiff_t making_step;
     ptrdiff_t order_epoch; /* whose order is in `order`; -1: none yet */
     ptrdiff_t *order;      /* (samples of the part) */
-    float *floats;         /* (batch, C, H, W), or NULL where reals are floats */
 };
 
 static void make(void *context, int chunk, int worker) {
@@ -50,16 +49,18 @@ static void make(void *context, int chunk, int worker) {
                         part->count);
         loader->order_epoch = epoch;
     }
-    dataset_batch(part, loader->order, first, count, &plan->augment, plan->seed, (int)epoch,
-                  loader->floats ? loader->floats : slot->x);
-    if (loader->floats) {
-        plan->kernels->from_floats(slot->x, loader->floats, count * loader->sample_len);
+    if (plan->kernels->precision == PRECISION_F32) {
+        dataset_batch(part, loader->order, first, count, &plan->augment, plan->seed, (int)epoch,
+                      slot->x);
+    } else {
+        dataset_batch_doubles(part, loader->order, first, count, &plan->augment, plan->seed,
+                              (int)epoch, slot->x);
     }
     if (slot->labels) {
         dataset_labels(part, loader->order, first, count, slot->labels);
     }
     if (slot->targets) {
-        dataset_targets(part, loader->order, first, count, slot->targets);
+        dataset_targets(part, loader->order, first, count, plan->kernels->precision, slot->targets);
     }
     slot->batch.count = count;
     slot->step = step;
@@ -124,19 +125,15 @@ static bool reserve_slot(struct slot *slot, const struct loader *loader) {
 
 static bool reserve(struct loader *loader, struct error *error) {
     const struct loader_plan *plan = &loader->plan;
-    const bool floats = plan->kernels->precision != PRECISION_F32;
-    const size_t len = (size_t)plan->batch * (size_t)loader->sample_len;
     bool good = true;
     for (int i = 0; i < SLOTS; i++) {
         good = reserve_slot(&loader->slots[i], loader) && good;
     }
     loader->order = malloc((size_t)plan->part->count * sizeof *loader->order);
-    loader->floats = floats ? malloc(len * sizeof *loader->floats) : NULL;
-    return (good && loader->order && (loader->floats || !floats)) ||
-           error_set(error, ERROR_MEMORY,
-                     "no memory for batches of %td samples; give a "
-                     "smaller batch",
-                     plan->batch);
+    return (good && loader->order) || error_set(error, ERROR_MEMORY,
+                                                "no memory for batches of %td samples; give a "
+                                                "smaller batch",
+                                                plan->batch);
 }
 
 struct loader *loader_create(const struct loader_plan *plan, struct error *error) {
@@ -175,6 +172,5 @@ void loader_free(struct loader *loader) {
         free(loader->slots[i].targets);
     }
     free(loader->order);
-    free(loader->floats);
     free(loader);
 }

@@ -26,7 +26,7 @@ bool loss_init(struct loss *loss, const struct net *net, const struct dataset *s
 /* What is to be learned about a batch; one of the two is read. */
 struct answers {
     const int32_t *labels; /* (count) */
-    const float *targets;  /* (count, outputs) */
+    const double *targets; /* (count, outputs) */
 };
 
 /* Returns the loss summed over `count` samples. z (count, outputs) reals; dz, unless NULL, is set

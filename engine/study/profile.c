@@ -64,7 +64,7 @@ struct bench { /* everything a step needs */
     struct loss loss;
     void *x, *dz; /* (batch, C, H, W), (batch, outputs) */
     int32_t *labels;
-    float *targets;
+    double *targets;
 };
 
 static bool prepare(struct bench *bench, const struct net *net, struct error *error) {
@@ -102,8 +102,7 @@ static bool prepare(struct bench *bench, const struct net *net, struct error *er
                                               (uint64_t)net->outputs);
     }
     for (ptrdiff_t i = 0; i < options->batch * net->outputs; i++) {
-        bench->targets[i] =
-            (float)rng_normal(options->seed, rng_stream("profile.z"), (uint64_t)i);
+        bench->targets[i] = rng_normal(options->seed, rng_stream("profile.z"), (uint64_t)i);
     }
     return true;
 }

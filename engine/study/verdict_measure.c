@@ -145,19 +145,12 @@ static bool measure_scores(const struct session *session, struct verdict_report 
 static double *read_samples(const struct session *session, ptrdiff_t count, struct error *error) {
     const ptrdiff_t *const shape = session->part->set->shape;
     const ptrdiff_t len = count * shape[0] * shape[1] * shape[2];
-    float *const floats = malloc((size_t)len * sizeof *floats);
     double *const doubles = malloc((size_t)len * sizeof *doubles);
-    if (!floats || !doubles) {
-        free(floats);
-        free(doubles);
+    if (!doubles) {
         (void)error_set(error, ERROR_MEMORY, "no memory for %td samples", count);
         return NULL;
     }
-    dataset_batch(session->part, NULL, session->options->first, count, NULL, 0, 0, floats);
-    for (ptrdiff_t i = 0; i < len; i++) {
-        doubles[i] = (double)floats[i];
-    }
-    free(floats);
+    dataset_batch_doubles(session->part, NULL, session->options->first, count, NULL, 0, 0, doubles);
     return doubles;
 }
 

@@ -18,6 +18,15 @@ collectgarbage()
 collectgarbage()
 assert(part:targets()[2][1] == 0.25 and part.data.classes == 0)
 
+-- doubles are kept as they are, arrays of floats as floats
+local third = cn.data.memory{ x = { { 1 / 3 } }, targets = { { 2 / 3 } } }.train
+assert(third:inputs()[1][1][1][1] == 1 / 3 and third:targets()[1][1] == 2 / 3)
+local single = cn.array.new({ { 1 / 3 } }, { 1, 1 }, "f32")
+third = cn.data.memory{ x = single, targets = single }.train
+assert(third:inputs()[1][1][1][1] == single[1][1] and third:targets().precision == "f32")
+third = cn.data.memory{ x = single, targets = { { 2 / 3 } } }.train
+assert(third:inputs()[1][1][1][1] == single[1][1] and third:targets()[1][1] == 2 / 3)
+
 -- pictures without a channel dimension
 local p = cn.data.memory{ x = { { { 1, 2, 3 }, { 4, 5, 6 } } }, labels = { 0 }, classes = 4 }
 assert(p.shape[1] == 1 and p.shape[2] == 2 and p.shape[3] == 3 and p.classes == 4)
