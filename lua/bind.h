@@ -29,6 +29,7 @@ struct manifestation;
 struct net;
 struct part;
 struct series;
+struct system;
 struct tableau;
 
 /* ---- helpers (bind.c) ---------------------------------------------------------------------- */
@@ -175,6 +176,12 @@ void evaluation_push(lua_State *L, const struct evaluation *evaluation, bool cla
 /* A scheme's name, or a tableau object, at `index`; raises a sentence beginning with `call`. */
 const struct tableau *tableau_from(lua_State *L, int index, const char *call);
 
+/* The built-in system at `index`: an object of cn.ode.system, a name, or a table { name=, ... };
+ * pushes the object. It becomes an ode_field by system_field. */
+const struct system *system_from(lua_State *L, int index, const char *call);
+/* The system object at `index`, or NULL. */
+const struct system *system_test(lua_State *L, int index);
+
 struct job_box *job_check(lua_State *L, int index); /* raises when it is closed */
 
 /* Each adds its types, help entries and fields of cn (a table at the top of the stack). */
@@ -185,6 +192,7 @@ void bind_net_open(lua_State *L);
 void bind_train_open(lua_State *L);
 void bind_spec_open(lua_State *L);
 void bind_ode_open(lua_State *L);
+void bind_system_open(lua_State *L);
 void bind_study_open(lua_State *L);
 void bind_order_open(lua_State *L);
 void bind_verdict_open(lua_State *L);

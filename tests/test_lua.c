@@ -45,6 +45,10 @@ Test(lua, fields_written_in_lua_are_solved_on_exact_grids) {
     run_file("ode");
 }
 
+Test(lua, systems_are_objects_with_their_solutions) {
+    run_file("system");
+}
+
 Test(lua, data_sets_come_in_parts_that_keep_them_alive) {
     run_file("data");
 }
