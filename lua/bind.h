@@ -197,6 +197,7 @@ void bind_study_open(lua_State *L);
 void bind_order_open(lua_State *L);
 void bind_verdict_open(lua_State *L);
 void bind_profile_open(lua_State *L);
+void bind_plot_open(lua_State *L);
 
 /* The module. Exported from the shared object; the workbench calls it by luaL_requiref. */
 int luaopen_continuo(lua_State *L);

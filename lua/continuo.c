@@ -51,6 +51,7 @@ __attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {
     bind_order_open(L);
     bind_verdict_open(L);
     bind_profile_open(L);
+    bind_plot_open(L);
     lua_pushcfunction(L, bind_threads_call);
     lua_setfield(L, -2, "threads");
     lua_pushcfunction(L, markdown_call);

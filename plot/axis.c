@@ -120,7 +120,7 @@ static void write_powers(struct tick *ticks, int count) {
         if (ticks[i].is_major && fabs(power - round(power)) > SLACK) {
             return; /* 2 and 5 are labelled too: there are few decades */
         }
-        is_long |= ticks[i].is_major && (power < -3.5 || power > 4.5);
+        is_long |= ticks[i].is_major && (power < -3.5 || power > 2.5);
     }
     for (int i = 0; i < count && is_long; i++) {
         int power = (int)lround(log10(ticks[i].value));

@@ -33,7 +33,8 @@ static bool is_free(const struct plot *plot, int column, int row, int width) {
     }
     for (int i = 0; i < width; i++) {
         uint32_t glyph = grid_at(plot->grid, plot->area.x + column + i, plot->area.y + row)->glyph;
-        bool is_rule = glyph == RULE_DOWN || glyph == RULE_ACROSS;
+        bool is_rule = plot->grid->ascii ? glyph == ':' || glyph == '-'
+                                         : glyph == RULE_DOWN || glyph == RULE_ACROSS;
         if (glyph != ' ' && !is_rule) {
             return false;
         }
@@ -45,10 +46,11 @@ static bool is_free(const struct plot *plot, int column, int row, int width) {
 static void label_column(struct plot *plot, const struct chart_mark *mark, int width) {
     int column = chart_plot_column(plot, mark->at);
     for (int row = 0; column >= 0 && row < plot->area.height; row++) {
+        /* with the cell of the rule, which another label may have taken, and the one behind */
         int right = column + 1, left = column - width;
         bool is_last = right + width == plot->area.width, is_first = left == 0;
-        bool has_right = is_free(plot, right, row, width + !is_last);
-        if (has_right || is_free(plot, left - !is_first, row, width + !is_first)) {
+        bool has_right = is_free(plot, column, row, 1 + width + !is_last);
+        if (has_right || is_free(plot, left - !is_first, row, !is_first + width + 1)) {
             (void)grid_text(plot->grid, plot->area.x + (has_right ? right : left),
                             plot->area.y + row, width, mark->colour, 0, "%s", mark->label);
             return;

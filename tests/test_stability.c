@@ -1,0 +1,65 @@
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "ode/stability.h"
+
+static const struct tableau *find(const char *name) {
+    struct error error;
+    const struct tableau *scheme = tableau_find(name, &error);
+    cr_assert_not_null(scheme, "%s", error.text);
+    return scheme;
+}
+
+Test(stability, function_of_the_classic_schemes_is_the_truncated_exponential) {
+    static const struct {
+        const char *name;
+        int order;
+    } cases[] = {{"euler", 1},  {"midpoint", 2}, {"heun2", 2},
+                 {"kutta3", 3}, {"rk4", 4},      {"rk4_38", 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const double x = -1.3127, y = 0.8733;
+        double re = 1, im = 0, term_re = 1, term_im = 0;
+        for (int k = 1; k <= cases[i].order; k++) {
+            const double next = (term_re * x - term_im * y) / k;
+            term_im = (term_re * y + term_im * x) / k;
+            term_re = next;
+            re += term_re;
+            im += term_im;
+        }
+        double u = x, v = y;
+        stability_function(find(cases[i].name), &u, &v);
+        cr_expect_float_eq(u, re, 1e-14, "%s: %.17g", cases[i].name, u - re);
+        cr_expect_float_eq(v, im, 1e-14, "%s: %.17g", cases[i].name, v - im);
+        cr_expect_float_eq(stability_growth(find(cases[i].name), x, y), hypot(re, im), 1e-14);
+    }
+}
+
+Test(stability, every_scheme_approximates_the_exponential_to_its_order) {
+    for (int i = 0; i < tableau_count(); i++) {
+        const struct tableau *scheme = tableau_at(i);
+        double error[2];
+        for (int j = 0; j < 2; j++) {
+            const double h = j ? 0.35 : 0.7, x = -0.6 * h, y = 0.8 * h;
+            double re = x, im = y;
+            stability_function(scheme, &re, &im);
+            error[j] = hypot(re - exp(x) * cos(y), im - exp(x) * sin(y));
+        }
+        const double order = log2(error[0] / error[1]) - 1;
+        cr_expect(order > scheme->order - 0.2, "%s: %g", scheme->name, order);
+    }
+}
+
+Test(stability, real_interval_of_every_scheme_ends_where_the_growth_passes_one) {
+    for (int i = 0; i < tableau_count(); i++) {
+        const struct tableau *scheme = tableau_at(i);
+        cr_expect_leq(stability_growth(scheme, -scheme->stability, 0), 1 + 1e-8, "%s",
+                      scheme->name);
+        cr_expect_gt(stability_growth(scheme, -scheme->stability - 2e-3, 0), 1, "%s", scheme->name);
+    }
+}
+
+Test(stability, growth_that_overflows_is_infinite) {
+    cr_expect_eq(stability_growth(find("rk4"), 1e200, -1e200), (double)INFINITY);
+    cr_expect_eq(stability_growth(find("rk4"), (double)NAN, 0), (double)INFINITY);
+    cr_expect_eq(stability_growth(find("rk4"), 0, 0), 1);
+}
