@@ -21,6 +21,7 @@
 #include "base/option.h"
 #include "base/pool.h"
 #include "kernels/kernels.h"
+#include "ode/field.h"
 
 struct dataset;
 struct evaluation;
@@ -176,6 +177,27 @@ void evaluation_push(lua_State *L, const struct evaluation *evaluation, bool cla
 /* A scheme's name, or a tableau object, at `index`; raises a sentence beginning with `call`. */
 const struct tableau *tableau_from(lua_State *L, int index, const char *call);
 
+/* A vector field from Lua, and what it is made of. It stays where it is while it is in use: the
+ * field of a function points into it. */
+struct field_source {
+    struct ode_field field;      /* n is 0 for a function, until the caller knows */
+    const struct system *system; /* or NULL */
+    int place;                   /* on the stack: what keeps the field alive */
+    const char *call;            /* of a function, and what came of it: */
+    lua_State *L;
+    bool raised; /* an error, which is on top of the stack */
+    struct error error;
+};
+/* From the option f or system of the table at `index`; raises when there is none, or both. Pushes
+ * what it needs. Only the thread L, and only while this C function runs. */
+void field_from(lua_State *L, int index, const char *call, struct field_source *source);
+/* From the function at `index`, for states of n numbers. */
+void field_function(lua_State *L, int index, const char *call, ptrdiff_t n,
+                    struct field_source *source);
+/* Raises what a function raised, or did not give, after the engine came back; `box` (may be NULL)
+ * is emptied first. Call it before anything is pushed. Returns when nothing happened. */
+void field_raise(lua_State *L, struct field_source *source, struct bind_box *box);
+
 /* The built-in system at `index`: an object of cn.ode.system, a name, or a table { name=, ... };
  * pushes the object. It becomes an ode_field by system_field. */
 const struct system *system_from(lua_State *L, int index, const char *call);
@@ -192,6 +214,7 @@ void bind_net_open(lua_State *L);
 void bind_train_open(lua_State *L);
 void bind_spec_open(lua_State *L);
 void bind_ode_open(lua_State *L);
+void bind_solve_open(lua_State *L);
 void bind_system_open(lua_State *L);
 void bind_study_open(lua_State *L);
 void bind_order_open(lua_State *L);

@@ -46,6 +46,7 @@ __attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {
     bind_train_open(L);
     bind_spec_open(L);
     bind_ode_open(L);
+    bind_solve_open(L);
     bind_system_open(L);
     bind_study_open(L);
     bind_order_open(L);

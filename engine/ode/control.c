@@ -64,25 +64,25 @@ double control_factor(enum control control, int exponent, double error,
         return fmax(factor, factor_least);
     }
     const double *gain = gains[control];
-    double power = 0;
     if (memory->last == 0) { /* the first step has no past */
         gain = gains[CONTROL_I];
     } else if (control == CONTROL_PID && memory->before == 0) {
         gain = gains[CONTROL_PI];
     }
-    const double least = pow(factor_most, -exponent); /* an error of 0 included */
-    power -= gain[0] * log(fmax(error, least));
-    if (gain[1] != 0) {
-        power -= gain[1] * log(memory->last);
-    }
-    if (gain[2] != 0) {
-        power -= gain[2] * log(memory->before);
+    /* what is aimed at is the same for all controllers, an error of safety^exponent; an error of 0
+     * counts as one that asks for the longest step */
+    const double logs[] = {log(fmax(error, pow(factor_most, -exponent))),
+                           gain[1] != 0 ? log(memory->last) : 0,
+                           gain[2] != 0 ? log(memory->before) : 0};
+    double power = 0;
+    for (int i = 0; i < 3; i++) {
+        power += gain[i] * (log(safety) - logs[i] / exponent);
     }
     const double most = memory->rejected ? 1 : factor_most;
     memory->before = memory->last;
     memory->last = fmax(error, remembered_least);
     memory->rejected = false;
-    return fmin(fmax(safety * exp(power / exponent), factor_least), most);
+    return fmin(fmax(exp(power), factor_least), most);
 }
 
 /* ---- the first step ------------------------------------------------------------------------ */
