@@ -63,3 +63,69 @@ Test(stability, growth_that_overflows_is_infinite) {
     cr_expect_eq(stability_growth(find("rk4"), (double)NAN, 0), (double)INFINITY);
     cr_expect_eq(stability_growth(find("rk4"), 0, 0), 1);
 }
+
+#define NEAR(x, y, slack) cr_assert_lt(cabs((x) - (y)), slack, "%.17g%+.17gi", creal(x), cimag(x))
+
+Test(stability, polynomials_are_those_of_the_exponential_up_to_the_order) {
+    for (int i = 0; i < tableau_count(); i++) {
+        const struct tableau *const scheme = tableau_at(i);
+        const struct stability stability = stability_of(scheme);
+        double factorial = 1;
+        cr_assert_leq(stability.p_degree, scheme->stages);
+        for (int k = 0; k <= scheme->order; k++) {
+            factorial *= k > 1 ? k : 1;
+            cr_assert_float_eq(stability.p[k] * factorial, 1, 1e-12, "%s, z^%d", scheme->name, k);
+        }
+    }
+}
+
+Test(stability, one_step_on_a_linear_equation_multiplies_by_it) {
+    const struct tableau *const scheme = tableau_find("dopri54", NULL);
+    const struct stability stability = stability_of(scheme);
+    const double complex z = CMPLX(-0.7, 1.3);
+    double complex k[TABLEAU_STAGES_MAX], y = 1;
+    for (int i = 0; i < scheme->stages; i++) {
+        double complex stage = 1;
+        for (int j = 0; j < i; j++) {
+            stage += scheme->av[i][j] * k[j];
+        }
+        k[i] = z * stage;
+        y += scheme->bv[i] * k[i];
+    }
+    NEAR(stability_at(&stability, z), y, 1e-14);
+    const double d = 1e-6;
+    NEAR(stability_slope(&stability, z),
+         (stability_at(&stability, z + d) - stability_at(&stability, z - d)) / (2 * d), 1e-8);
+}
+
+Test(stability, the_boundary_has_modulus_one_and_meets_the_known_intervals) {
+    /* Real interval, and for rk4 the imaginary one 2 sqrt(2): Hairer, Wanner 1996, IV.2. */
+    static const struct {
+        const char *name;
+        double real, imaginary;
+    } known[] = {{"euler", 2, 0}, {"midpoint", 2, 0}, {"rk4", 2.785293563405282, 2.8284271247},
+                 {"rk4_38", 2.785293563405282, 2.8284271247}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        double complex z[4000];
+        struct stability stability;
+        cr_assert(stability_find(known[i].name, &stability, NULL));
+        const int count = stability_boundary(&stability, 4000, z);
+        double left = 0, crossing = 0;
+        cr_assert_gt(count, 500);
+        NEAR(z[0], 0, 1e-15);
+        NEAR(z[count - 1], 0, 1e-15);
+        for (int k = 0; k < count; k++) {
+            cr_assert_float_eq(cabs(stability_at(&stability, z[k])), 1, 1e-12);
+            if (fabs(cimag(z[k])) < 1e-2) {
+                left = fmin(left, creal(z[k]));
+            }
+            if (fabs(creal(z[k])) < 1e-2) {
+                crossing = fmax(crossing, cimag(z[k]));
+            }
+        }
+        cr_assert_float_eq(left, -known[i].real, 1e-4, "%s: %g", known[i].name, left);
+        if (known[i].imaginary > 0) {
+            cr_assert_float_eq(crossing, known[i].imaginary, 2e-2, "%s", known[i].name);
+        }
+    }
+}
