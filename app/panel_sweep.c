@@ -1,6 +1,7 @@
 /* Panel 2: the accuracy of the same weights under other schemes and step counts. A table per run,
- * the trained cell in brackets, a bar beside each number, the verdict on the gap beneath; where
- * there is room, accuracy over steps as a chart. */
+ * the trained cell in brackets, a bar beside each number, the verdict on the gap beneath; what was
+ * measured on weights that have changed a good deal since is faint and has a tilde. Where there is
+ * room, accuracy over steps as a chart. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,21 +63,41 @@ static void heat_range(const struct block *blocks, int count, double *lo, double
     *lo = fmin(*lo, *hi - LEAST_RANGE);
 }
 
+/* Whether the weights that the cell was measured on have changed a good deal since. */
+static bool is_stale(const struct block *block, int row, int column) {
+    double now = track_step(block->track);
+    return now - block->table.measured[row][column] > fmax(20, 0.1 * now);
+}
+
+/* The training step of the oldest stale cell; nan when there is none. */
+static double oldest(const struct block *block) {
+    double step = (double)NAN;
+    for (int row = 0; row < block->table.step_count; row++) {
+        for (int column = 0; column < block->table.scheme_count; column++) {
+            if (is_stale(block, row, column)) {
+                step = fmin(step, block->table.measured[row][column]);
+            }
+        }
+    }
+    return step;
+}
+
 static void draw_cell(struct grid *grid, int end, int y, const struct block *block, int row,
                       int column, double lo, double hi) {
     double value = block->table.accuracy[row][column];
     bool is_trained = row == block->table.trained_row && column == block->table.trained_column;
-    char number[16];
-    (void)snprintf(number, sizeof number, isfinite(value) ? "%.1f" : ".", value);
-    /* Measured on weights that have changed a good deal since: faint. */
-    double age = block->table.step - block->table.measured[row][column];
-    bool is_faint = !isfinite(value) || age > fmax(20, 0.1 * block->table.step);
+    bool is_old = is_stale(block, row, column), is_faint = is_old || !isfinite(value);
+    char number[16], text[24];
+    (void)snprintf(number, sizeof number, isfinite(value) ? "%s%.1f" : ".", is_old ? "~" : "",
+                   value);
+    (void)snprintf(text, sizeof text, is_trained ? "[%s]" : "%s ", number);
     (void)grid_text_right(grid, end - 1, y, 7, is_faint ? GRID_FAINT : GRID_TEXT,
-                          is_trained ? GRID_BOLD : 0, is_trained ? "[%s]" : "%s ", number);
+                          is_trained ? GRID_BOLD : 0, "%s", text);
     if (isfinite(value)) {
         int level = (int)lround(7 * (value - lo) / (hi - lo));
         level = level < 0 ? 0 : level > 7 ? 7 : level;
-        grid_put(grid, end - 1, y, 0x2581u + (uint32_t)level, GRID_HEAT + level, 0);
+        grid_put(grid, end - 1, y, 0x2581u + (uint32_t)level,
+                 is_old ? GRID_FAINT : GRID_HEAT + level, 0);
     }
 }
 
@@ -173,6 +194,11 @@ static void draw_block(struct grid *grid, struct rect rect, const struct block *
         }
     }
     draw_gap(grid, (struct rect){rect.x, y, rect.width, end - y < 2 ? end - y : 2}, block);
+    y += verdict;
+    if (y < end && isfinite(oldest(block))) {
+        (void)grid_text(grid, rect.x, y, rect.width, GRID_FAINT, 0, "~ old weights, from step %.0f",
+                        oldest(block));
+    }
 }
 
 /* A letter of the scheme's name that no earlier scheme of the table has taken. */
@@ -282,7 +308,11 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
     if (width >= FIRST_COLUMN + WIDE_CELL * schemes) {
         cell = WIDE_CELL;
     }
-    int full = tallest + 2 + (gap_rows(&blocks[0], width) > 1 ? 2 : 1);
+    bool any_stale = false;
+    for (int i = 0; i < count; i++) {
+        any_stale = any_stale || isfinite(oldest(&blocks[i]));
+    }
+    int full = tallest + 2 + (gap_rows(&blocks[0], width) > 1 ? 2 : 1) + any_stale;
     int height = (rect.height - (down - 1)) / down;
     bool has_chart = rect.height - down * (full + 1) >= 8;
     height = height > full ? full : height;

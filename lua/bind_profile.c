@@ -206,7 +206,7 @@ static int profile_tostring(lua_State *L) {
     const double convolution = number_of(L, 1, "convolution_gflops");
     if (convolution > 0) {
         (void)snprintf(line, sizeof line,
-                       "; convolutions at %.1f GFLOP/s, %.1f %% of the peak of %d thread%s",
+                       "\nconvolutions at %.1f GFLOP/s, %.1f %% of the peak of %d thread%s",
                        convolution, 100 * number_of(L, 1, "convolution"), threads,
                        threads == 1 ? "" : "s");
         luaL_addstring(&buffer, line);

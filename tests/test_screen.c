@@ -221,6 +221,35 @@ Test(screen, gap_compares_weights_of_one_moment) {
     }
 }
 
+Test(screen, cell_of_older_weights_says_so_until_it_is_measured_again) {
+    const char *path = fake_run(scratch_path(""), "ages", true, 99);
+    static const char probe[] = "{\"kind\":\"probe\",\"step\":%d,\"scheme\":\"%s\",\"steps\":%d,"
+                                "\"accuracy\":%.3f,\"count\":1000}";
+    char line[200];
+    (void)snprintf(line, sizeof line, probe, 50, "rk4", 16, 0.614);
+    fake_append(path, line);
+    (void)snprintf(line, sizeof line, probe, 60, "rk4", 8, 0.623);
+    fake_append(path, line);
+    for (int step = 100; step <= 600; step++) {
+        (void)snprintf(line, sizeof line, "{\"kind\":\"step\",\"step\":%d,\"loss\":0.5}", step);
+        fake_append(path, line);
+    }
+    (void)snprintf(line, sizeof line, probe, 590, "euler", 1, 0.878);
+    fake_append(path, line);
+    add(path);
+    static const char *const sizes[] = {"~61.4", "~62.3", "[87.8]", "~ old weights, from step 50",
+                                        NULL};
+    expect_all(draw(80, 24), sizes);
+    expect_all(draw(160, 50), sizes);
+    cr_expect_eq(count_glyphs(0x2581, 0x2588, GRID_FAINT), 2, "their bars are faint too");
+    (void)snprintf(line, sizeof line, probe, 600, "rk4", 16, 0.739);
+    fake_append(path, line);
+    (void)scene_update(scene);
+    const char *text = draw(80, 24);
+    cr_expect_null(strstr(text, "~73.9"), "%s", text);
+    cr_expect_not_null(strstr(text, "from step 60"), "%s", text);
+}
+
 Test(screen, smoothed_constant_is_that_constant_and_span_zero_is_the_data) {
     const char *path = fake_run(scratch_path(""), "even", true, 0);
     for (int step = 1; step <= 60; step++) {

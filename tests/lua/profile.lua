@@ -21,7 +21,10 @@ assert(math.abs(p.convolution - p.convolution_gflops / p.peak_gflops / p.threads
 assert(p.kernels:find "^f32")
 local text = tostring(p)
 assert(text:find "kernel +calls" and text:find "conv_weights" and text:find "images/s")
-assert(text:find "outside")
+assert(text:find "outside" and text:find "convolutions at")
+for line in text:gmatch "[^\n]+" do
+    assert(#line <= 78, "fits a terminal of 80 columns: " .. line)
+end
 
 local function calls(rows, kernel)
     for _, row in ipairs(rows) do
