@@ -149,10 +149,11 @@ void header_brief(const struct track *track, struct grid *grid, int y) {
                        format_value(track->smooth_loss.y[track->smooth_loss.count - 1], value));
     }
     if (series->convergence) {
-        bool is_pass = strcmp(series->convergence->verdict, "PASS") == 0;
-        (void)grid_text(grid, x, y, end - x, is_pass ? GRID_GOOD : GRID_ALARM,
-                        is_pass ? 0 : GRID_BOLD, is_pass ? " ok %s" : " !! %s",
-                        series->convergence->verdict);
+        static const int colours[] = {GRID_ALARM, GRID_TEXT, GRID_GOOD};
+        static const char *const signs[] = {" !!", "", " ok"};
+        int verdict = track_verdict(track);
+        (void)grid_text(grid, x, y, end - x, colours[1 + verdict], verdict < 0 ? GRID_BOLD : 0,
+                        "%s %s", signs[1 + verdict], series->convergence->verdict);
         return;
     }
     struct table table;

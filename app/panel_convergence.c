@@ -11,8 +11,9 @@
 
 enum { LEAST_ROWS = 9, LEAST_COLUMNS = 56 };
 
-static bool is_pass(const struct series_convergence *convergence) {
-    return strcmp(convergence->verdict, "PASS") == 0;
+static int colour_of(const struct track *track) {
+    static const int colours[] = {GRID_ALARM, GRID_TEXT, GRID_GOOD};
+    return colours[1 + track_verdict(track)];
 }
 
 static void note(const struct scene *scene, int room, char *text, size_t size) {
@@ -30,14 +31,18 @@ static void note(const struct scene *scene, int room, char *text, size_t size) {
 }
 
 /* What the verdict rests on, for people. */
-static void verdict_text(const struct series_convergence *convergence, char *text, size_t size) {
+static void verdict_text(const struct track *track, char *text, size_t size) {
+    static const char *const signs[] = {"!!", "--", "ok"};
+    const struct series_convergence *convergence = track->series->convergence;
+    const char *sign = signs[1 + track_verdict(track)];
     double ratio = series_convergence_ratio(convergence);
     char times[FORMAT_SIZE];
-    const char *sign = is_pass(convergence) ? "ok" : "!!";
     if (!convergence->verdict[0]) {
         (void)snprintf(text, size, "no verdict yet");
     } else if (strcmp(convergence->verdict, "FAIL-UNDER") == 0) {
         (void)snprintf(text, size, "%s FAIL-UNDER  the error at dt is above its target", sign);
+    } else if (strcmp(convergence->verdict, "OPEN") == 0) {
+        (void)snprintf(text, size, "%s OPEN  the finest steps show no limit yet", sign);
     } else if (isfinite(ratio)) {
         (void)snprintf(text, size, "%s %s  as h \u2192 0 the error is %s times that at dt", sign,
                        convergence->verdict, format_value(ratio, times));
@@ -50,8 +55,7 @@ static void draw_title(struct grid *grid, struct rect rect, const struct track *
     const struct series_convergence *convergence = track->series->convergence;
     int colour = GRID_LINE + track->style % GRID_STYLES, x = rect.x, end = rect.x + rect.width;
     grid_put(grid, x, rect.y, grid_marker(track->style), colour, GRID_BOLD);
-    end -= 1 + grid_text_right(grid, end, rect.y, rect.width - 2,
-                               is_pass(convergence) ? GRID_GOOD : GRID_ALARM, GRID_BOLD, "%s",
+    end -= 1 + grid_text_right(grid, end, rect.y, rect.width - 2, colour_of(track), GRID_BOLD, "%s",
                                convergence->verdict);
     x += 2;
     x += grid_text(grid, x, rect.y, end - x, colour, GRID_BOLD, "%s", track->series->name);
@@ -70,7 +74,7 @@ static void draw_block(const struct scene *scene, struct grid *grid, struct rect
                             .is_mono = scene->is_mono,
                             .dt = convergence->dt,
                             .limit = convergence->floor,
-                            .roundoff = convergence->roundoff};
+                            .resolution = convergence->resolution};
     for (int i = 0; i < convergence->curve_count; i++) {
         const struct series_curve *curve = &convergence->curves[i];
         loglog.curves[loglog.count++] = (struct loglog_curve){
@@ -86,14 +90,13 @@ static void draw_block(const struct scene *scene, struct grid *grid, struct rect
         };
     }
     char text[160];
-    verdict_text(convergence, text, sizeof text);
+    verdict_text(track, text, sizeof text);
     draw_title(grid, (struct rect){rect.x, rect.y, rect.width, 1}, track);
     int foot = rect.height <= LEAST_ROWS ? 0 : wrap_rows(text, rect.width);
     loglog_draw(grid, (struct rect){rect.x - 1, rect.y + 1, rect.width + 1, rect.height - 1 - foot},
                 &loglog);
     (void)wrap_draw(grid, (struct rect){rect.x, rect.y + rect.height - foot, rect.width, foot},
-                    is_pass(convergence) ? GRID_GOOD : GRID_ALARM,
-                    is_pass(convergence) ? 0 : GRID_BOLD, text);
+                    colour_of(track), track_verdict(track) < 0 ? GRID_BOLD : 0, text);
 }
 
 static void draw(const struct scene *scene, struct grid *grid, struct rect rect) {

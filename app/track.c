@@ -227,6 +227,12 @@ double track_x_total(const struct track *track) {
     return track->x == TRACK_STEP ? series->steps_total : series->epochs_total;
 }
 
+int track_verdict(const struct track *track) {
+    const struct series_convergence *convergence = track->series->convergence;
+    const char *verdict = convergence ? convergence->verdict : "";
+    return strcmp(verdict, "PASS") == 0 ? 1 : strncmp(verdict, "FAIL", 4) == 0 ? -1 : 0;
+}
+
 static int find_in(const int *list, int count, int value) {
     for (int i = 0; i < count; i++) {
         if (list[i] == value) {

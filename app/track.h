@@ -80,6 +80,9 @@ double track_x_at(const struct track *track, double step);
 double track_x_now(const struct track *track);
 double track_x_total(const struct track *track);
 
+/* What the latest convergence test has found: passed 1, failed -1, else 0. */
+int track_verdict(const struct track *track);
+
 /* The table: the sweep on the test part when there is one, else the latest probes. False when
  * the run neither has nor announces any. */
 bool track_table(const struct track *track, struct table *table);

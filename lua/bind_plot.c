@@ -6,6 +6,7 @@
 #include "lua/bind.h"
 #include "lua/help.h"
 #include "lua/plot_text.h"
+#include "ode/adams_growth.h"
 #include "ode/stability.h"
 
 static const char plot_name[] = "continuo.plot";
@@ -182,7 +183,7 @@ static int convergence_call(lua_State *L) {
                             .is_mono = true,
                             .dt = options.dt,
                             .limit = options.limit,
-                            .roundoff = options.resolution};
+                            .resolution = options.resolution};
     if (lua_getfield(L, 1, "curves") != LUA_TTABLE) {
         bind_refuse(L, "%s: \"curves\" must be a list of { scheme =, h = {..}, error = {..} }",
                     call);
@@ -217,6 +218,10 @@ enum { REGION_OPTIONS = sizeof region_options / sizeof *region_options };
 
 static double growth(const void *scheme, double re, double im) {
     return stability_growth(scheme, re, im);
+}
+
+static double growth_of_adams(const void *formula, double re, double im) {
+    return adams_growth(formula, re, im);
 }
 
 /* Reads eigenvalues { re, im } (or plain reals) from field `name` of the options at 1; times the
@@ -265,10 +270,16 @@ static int region_call(lua_State *L) {
     bind_table(L, 1, call);
     bind_options(L, region_options, REGION_OPTIONS, call, bind_json(L, 1, call, objects), objects,
                  &options);
-    lua_getfield(L, 1, "scheme");
+    const struct adams *formula = NULL;
+    if (lua_getfield(L, 1, "scheme") == LUA_TSTRING) {
+        formula = adams_find(lua_tostring(L, -1));
+    }
     struct plane plane = {.kind = kind_of(options.dots),
-                          .growth = growth,
-                          .scheme = tableau_from(L, lua_gettop(L), call)};
+                          .growth = formula ? growth_of_adams : growth,
+                          .scheme = formula};
+    if (!formula) {
+        plane.scheme = tableau_from(L, lua_gettop(L), call);
+    }
     static const int styles[] = {0, 3, 5}; /* a disc, a diamond, a ring */
     for (int i = 0; i < 3; i++) {
         read_set(L, call, objects[1 + i], options.step, styles[i], &plane);
@@ -299,7 +310,7 @@ static const struct help_argument convergence_arguments[] = {
     {0}};
 
 static const struct help_argument region_arguments[] = {
-    {"scheme", "a name or a tableau (required)"},
+    {"scheme", "a name, of Adams-Bashforth formulas too, or a tableau (required)"},
     {"learned", "eigenvalues: a list of { re, im }, or of real numbers"},
     {"predicted", "eigenvalues, likewise"},
     {"exact", "eigenvalues, likewise"},

@@ -192,8 +192,8 @@ static void set_range(struct drawing *drawing, const struct loglog *loglog) {
     if (loglog->limit > lowest && isfinite(loglog->limit)) {
         add_mark(chart, loglog->limit, true, "limit");
     }
-    if (loglog->roundoff > lowest && isfinite(loglog->roundoff)) {
-        add_mark(chart, loglog->roundoff, true, "round-off");
+    if (loglog->resolution > lowest && isfinite(loglog->resolution)) {
+        add_mark(chart, loglog->resolution, true, "round-off");
     }
     chart->x_lo /= 1.2;
     chart->x_hi *= 1.2;

@@ -25,9 +25,9 @@ struct loglog_curve {
 struct loglog {
     enum canvas_kind kind;
     bool is_mono;
-    double dt;       /* the step trained with; nan: none */
-    double limit;    /* the error that is left as h -> 0; nan: none */
-    double roundoff; /* below which errors mean nothing; nan: none */
+    double dt;         /* the step trained with; nan: none */
+    double limit;      /* the error that is left as h -> 0; nan: none */
+    double resolution; /* below which errors mean nothing; nan: none */
     int count;
     struct loglog_curve curves[LOGLOG_CURVES];
 };

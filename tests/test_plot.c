@@ -179,7 +179,7 @@ Test(plot, curves_of_the_true_field_share_the_style_and_lie_dim_behind) {
         learned[i] = 0.02 + pow(steps[i], 2);
         truth[i] = pow(steps[i], 2);
     }
-    struct loglog loglog = {.dt = 0.1, .limit = 0.02, .roundoff = 1e-14, .count = 3};
+    struct loglog loglog = {.dt = 0.1, .limit = 0.02, .resolution = 1e-14, .count = 3};
     loglog.curves[0] =
         (struct loglog_curve){"midpoint", true, true, STEPS, steps, truth, 2.003, 0.004, 2};
     loglog.curves[1] =
@@ -199,7 +199,7 @@ Test(plot, curves_of_the_true_field_share_the_style_and_lie_dim_behind) {
         cr_expect_not_null(strstr(text, "limit 0.0200"), "%s", text);
         cr_expect_null(strstr(text, "round-off"), "far below: left out\n%s", text);
     }
-    loglog.roundoff = 3e-4;
+    loglog.resolution = 3e-4;
     grid_resize(&grid, 70, 20);
     loglog_draw(&grid, (struct rect){0, 0, 70, 20}, &loglog);
     cr_expect_not_null(strstr(text_of(), "round-off 3.00e-04"), "%s", text_of());
@@ -208,7 +208,7 @@ Test(plot, curves_of_the_true_field_share_the_style_and_lie_dim_behind) {
 Test(plot, convergence_of_nothing_that_can_be_drawn_is_no_harm) {
     static const double none[] = {(double)NAN, 0, -1, (double)INFINITY, 0, 0};
     struct loglog loglog = {
-        .dt = (double)NAN, .limit = (double)NAN, .roundoff = (double)INFINITY, .count = 2};
+        .dt = (double)NAN, .limit = (double)NAN, .resolution = (double)INFINITY, .count = 2};
     loglog.curves[0] = (struct loglog_curve){"euler", false,       true,        STEPS,      steps,
                                              none,    (double)NAN, (double)NAN, (double)NAN};
     loglog.curves[1] =

@@ -91,6 +91,20 @@ Test(screen_dynamics, small_frame_says_the_verdict) {
     expect_all(draw(55, 10), expected);
 }
 
+Test(screen_dynamics, verdict_that_is_open_is_no_alarm) {
+    const char *path = fake_run_of(scratch_path(""), "coarse", false, 200, false);
+    fake_append(path,
+                "{\"kind\":\"convergence\",\"step\":100,\"dt\":0.1,\"trained\":\"rk4\",\"verdict\":"
+                "\"OPEN\",\"floor\":0.1,\"curves\":[{\"scheme\":\"rk4\",\"true\":false,"
+                "\"h\":[0.1,0.2],\"error\":[0.1,1e-3]}]}");
+    add(path);
+    const char *text = draw(80, 24);
+    cr_expect_not_null(strstr(text, "-- OPEN  the finest steps show no"), "%s", text);
+    for (int i = 0; i < grid.width * grid.height; i++) {
+        cr_assert_neq(grid.cells[i].colour, GRID_ALARM);
+    }
+}
+
 Test(screen_dynamics, verdict_has_a_sign_and_weight_beside_its_colour) {
     (void)add_dynamics("pend-euler", true, 900, 0.2873);
     (void)draw(80, 24);

@@ -169,7 +169,7 @@ Test(series, convergence_is_read_whole_and_the_latest_is_kept) {
     const struct series_convergence *convergence = series->convergence;
     cr_assert_not_null(convergence);
     cr_expect(convergence->step == 100 && convergence->dt == 0.1 && convergence->floor == 0.2873);
-    cr_expect(isnan(convergence->roundoff), "not told");
+    cr_expect(isnan(convergence->resolution), "not told");
     cr_expect_str_eq(convergence->trained, "euler");
     cr_expect_str_eq(convergence->verdict, "FAIL-V");
     cr_assert_eq(convergence->curve_count, 2);

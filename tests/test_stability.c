@@ -1,6 +1,8 @@
+#include <complex.h>
 #include <criterion/criterion.h>
 #include <math.h>
 
+#include "ode/adams_growth.h"
 #include "ode/stability.h"
 
 static const struct tableau *find(const char *name) {
@@ -103,7 +105,9 @@ Test(stability, the_boundary_has_modulus_one_and_meets_the_known_intervals) {
     static const struct {
         const char *name;
         double real, imaginary;
-    } known[] = {{"euler", 2, 0}, {"midpoint", 2, 0}, {"rk4", 2.785293563405282, 2.8284271247},
+    } known[] = {{"euler", 2, 0},
+                 {"midpoint", 2, 0},
+                 {"rk4", 2.785293563405282, 2.8284271247},
                  {"rk4_38", 2.785293563405282, 2.8284271247}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         double complex z[4000];
@@ -127,5 +131,28 @@ Test(stability, the_boundary_has_modulus_one_and_meets_the_known_intervals) {
         if (known[i].imaginary > 0) {
             cr_assert_float_eq(crossing, known[i].imaginary, 2e-2, "%s", known[i].name);
         }
+    }
+}
+
+Test(stability, growth_of_adams_formulas_is_that_of_their_recurrence) {
+    for (int order = ADAMS_LEAST; order <= ADAMS_MOST; order++) {
+        const struct adams *formula = adams_at(order);
+        const double complex z = CMPLX(-0.31, 0.57);
+        double complex y[64] = {1, 0.3, -0.7, 0.2, 0.9}; /* excites every root */
+        double before = 0;
+        for (int n = order; n < 64; n++) {
+            y[n] = y[n - 1];
+            for (int j = 0; j < order; j++) {
+                y[n] += z * formula->value[j] * y[n - 1 - j];
+            }
+            before = n == 33 ? cabs(y[n]) : before;
+        }
+        const double seen = pow(cabs(y[63]) / before, 1.0 / 30);
+        cr_expect_float_eq(adams_growth(formula, creal(z), cimag(z)), seen, 0.03 * seen, "%s: %g",
+                           formula->name, seen);
+        cr_expect_leq(adams_growth(formula, -formula->stability, 0), 1 + 1e-9, "%s", formula->name);
+        cr_expect_gt(adams_growth(formula, -1.02 * formula->stability, 0), 1, "%s", formula->name);
+        cr_expect_float_eq(adams_growth(formula, 0, 0), 1, 1e-9);
+        cr_expect(adams_growth(formula, 1e200, 0) > 1e6);
     }
 }

@@ -39,7 +39,7 @@ bool series_convergence_read(struct series_convergence *convergence, const cJSON
         .epoch = event_field_number(event, "epoch"),
         .dt = event_field_number(event, "dt"),
         .floor = event_field_number(event, "floor"),
-        .roundoff = event_field_number(event, "roundoff"),
+        .resolution = event_field_number(event, "resolution"),
     };
     copy(convergence->trained, sizeof convergence->trained, event_field_text(event, "trained"));
     copy(convergence->verdict, sizeof convergence->verdict, event_field_text(event, "verdict"));

@@ -10,11 +10,11 @@ enum { SERIES_CURVES = 16, SERIES_POINTS = 32 };
 
 struct series_convergence {
     double step, epoch;
-    double dt;        /* the step trained with */
-    double floor;     /* the error that is left as h -> 0 */
-    double roundoff;  /* below which errors mean nothing; nan: not told */
-    char trained[32]; /* scheme */
-    char verdict[16]; /* "PASS", "FAIL-V", "FAIL-UNDER" */
+    double dt;         /* the step trained with */
+    double floor;      /* the error that is left as h -> 0 */
+    double resolution; /* below which errors mean nothing; nan: not told */
+    char trained[32];  /* scheme */
+    char verdict[16];  /* "PASS", "FAIL-V", "FAIL-UNDER" */
     int curve_count;
     struct series_curve {
         char scheme[32];

@@ -64,6 +64,9 @@ local own = cn.ode.tableau{ a = { {} }, b = { 1 } }
 assert(cn.plot.region{ scheme = own, learned = { { -1, 0 } } }.learned[1] == 0)
 assert(#cn.plot.region{ scheme = "rk4_38", width = 30, height = 10 }.text > 50)
 
+local ab2 = cn.plot.region{ scheme = "adams2", learned = { -0.99, -1.01 } }
+assert(ab2.learned[1] < 1 and ab2.learned[2] > 1)
+
 refuses("\"rk5\" does not exist; nearest is \"rk4\"", cn.plot.region, { scheme = "rk5" })
 refuses("\"scheme\" must be a name", cn.plot.region, {})
 refuses("\"learned\" must be a list of pairs", cn.plot.region,
