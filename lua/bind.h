@@ -131,6 +131,9 @@ struct job_box {
 };
 
 struct data_box *data_check(lua_State *L, int index); /* raises when it is closed */
+/* Pushes an empty box for a data set, to be filled, and tells the collector of it when it is. */
+struct data_box *data_push(lua_State *L);
+void data_weigh(lua_State *L, const struct dataset *set);
 /* The part at `index`, or the `fallback` part ("test") of the data set there; raises otherwise. */
 const struct part *part_check(lua_State *L, int index, const char *call, const char *fallback);
 /* Pushes a part of the data set at `index`. */
@@ -210,6 +213,7 @@ struct job_box *job_check(lua_State *L, int index); /* raises when it is closed 
 void bind_array_open(lua_State *L);
 void bind_how_open(lua_State *L);
 void bind_data_open(lua_State *L);
+void bind_trajectory_open(lua_State *L);
 void bind_net_open(lua_State *L);
 void bind_train_open(lua_State *L);
 void bind_spec_open(lua_State *L);

@@ -27,7 +27,7 @@ static const struct dataset *check(lua_State *L) {
     return data_check(L, 1)->set;
 }
 
-static struct data_box *push_data(lua_State *L) {
+struct data_box *data_push(lua_State *L) {
     struct data_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->set = NULL;
     luaL_setmetatable(L, data_name);
@@ -52,12 +52,40 @@ static void shape_text(const struct dataset *set, char *text, size_t size) {
     (void)snprintf(text, size, "%td x %td x %td", set->shape[0], set->shape[1], set->shape[2]);
 }
 
+/* What a data set of windows of states says of itself. */
+static void windows_text(const struct dataset *set, char *line, size_t size) {
+    const cJSON *config = set->config;
+    const double m = cJSON_GetNumberValue(cJSON_GetObjectItem(config, "intervals"));
+    const double dt = cJSON_GetNumberValue(cJSON_GetObjectItem(config, "dt"));
+    const char *times = cJSON_GetStringValue(cJSON_GetObjectItem(config, "times"));
+    const bool given = times && strcmp(times, "uniform") != 0;
+    char what[60] = "pairs of states", interval[60] = "";
+    if (m > 1) {
+        (void)snprintf(what, sizeof what, "windows of %g intervals", m);
+    }
+    if (dt > 0) {
+        (void)snprintf(interval, sizeof interval, ", dt %s %.9g",
+                       times && !strcmp(times, "irregular") ? "about" : "=", dt);
+    }
+    (void)snprintf(line, size,
+                   "data %s: %td train, %td valid, %td test %s of %td values%s%s; inputs %td, "
+                   "outputs %d%s%.16s",
+                   set->name, set->train.count, set->valid.count, set->test.count, what,
+                   set->shape[0] - (given ? 2 : 0), interval, given ? ", t and dt given" : "",
+                   set->shape[0], set->outputs, set->digest[0] ? "; sha256 " : "", set->digest);
+}
+
 static int data_tostring(lua_State *L) {
     const struct data_box *box = luaL_checkudata(L, 1, data_name);
     const struct dataset *set = box->set;
     char shape[80], line[400];
     if (!set) {
         lua_pushliteral(L, "data (closed)");
+        return 1;
+    }
+    if (cJSON_HasObjectItem(set->config, "intervals")) {
+        windows_text(set, line, sizeof line);
+        lua_pushstring(L, line);
         return 1;
     }
     shape_text(set, shape, sizeof shape);
@@ -276,7 +304,7 @@ static int get_class_names(lua_State *L) {
 
 /* ---- making -------------------------------------------------------------------------------- */
 
-static void weigh(lua_State *L, const struct dataset *set) {
+void data_weigh(lua_State *L, const struct dataset *set) {
     const ptrdiff_t samples = set->train.count + set->valid.count + set->test.count;
     const size_t values = (size_t)(samples * set->shape[0] * set->shape[1] * set->shape[2]);
     bind_weigh(L, values * (set->bytes    ? sizeof(uint8_t)
@@ -300,12 +328,12 @@ static int source_call(lua_State *L) {
         bind_refuse(L, "%s: unknown option \"source\"; the name of the call says it", call);
     }
     cJSON_AddStringToObject(config, "source", source->name);
-    struct data_box *box = push_data(L);
+    struct data_box *box = data_push(L);
     box->set = dataset_create(config, &error);
     if (!box->set) {
         bind_raise(L, &error);
     }
-    weigh(L, box->set);
+    data_weigh(L, box->set);
     return bind_done(L, 1);
 }
 
@@ -427,7 +455,7 @@ static int memory_call(lua_State *L) {
         x->precision == PRECISION_F32 && (!targets || targets->precision == PRECISION_F32);
     const float *floats = single ? push_floats(L, x) : NULL;
     const float *float_targets = single && targets ? push_floats(L, targets) : NULL;
-    struct data_box *box = push_data(L);
+    struct data_box *box = data_push(L);
     box->set = single ? dataset_from_arrays(floats, shape, labels, classes, float_targets, outputs,
                                             options.valid, options.test, &error)
                       : dataset_from_doubles(x->values, shape, labels, classes,
@@ -436,7 +464,7 @@ static int memory_call(lua_State *L) {
     if (!box->set) {
         bind_refuse(L, "%s: %s", call, error.text);
     }
-    weigh(L, box->set);
+    data_weigh(L, box->set);
     return bind_done(L, 1);
 }
 

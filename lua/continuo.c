@@ -42,6 +42,7 @@ __attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {
     bind_array_open(L);
     bind_how_open(L);
     bind_data_open(L);
+    bind_trajectory_open(L);
     bind_net_open(L);
     bind_train_open(L);
     bind_spec_open(L);

@@ -49,6 +49,10 @@ Test(lua, systems_are_objects_with_their_solutions) {
     run_file("system");
 }
 
+Test(lua, trajectories_become_data_sets_in_doubles) {
+    run_file("trajectory");
+}
+
 Test(lua, data_sets_come_in_parts_that_keep_them_alive) {
     run_file("data");
 }

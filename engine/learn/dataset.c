@@ -10,7 +10,8 @@
 
 static const struct source *const registry[] = {
     &source_fashion_mnist, &source_mnist,   &source_idx,   &source_cifar10,
-    &source_cifar100,      &source_spirals, &source_rings,
+    &source_cifar100,      &source_spirals, &source_rings, &source_system,
+    &source_trajectory,
 };
 enum { REGISTRY_COUNT = sizeof registry / sizeof registry[0] };
 

@@ -64,6 +64,12 @@ struct dataset *dataset_from_doubles(const double *values, const ptrdiff_t shape
                                      int outputs, ptrdiff_t valid, ptrdiff_t test,
                                      struct error *error);
 
+/* Trajectories in memory: y (count, rows, n) at times t (rows), or at 0, dt, 2 dt ... when t is
+ * NULL; `config` has the options of source "trajectory" but its file. */
+struct dataset *dataset_from_states(const double *t, const double *y, ptrdiff_t count,
+                                    ptrdiff_t rows, ptrdiff_t n, const cJSON *config,
+                                    struct error *error);
+
 struct source {       /* registry: one entry a source, its option table feeds help and completion */
     const char *name; /* "fashion_mnist", "mnist", "idx", "cifar10", "cifar100", "spirals", ... */
     const char *help;

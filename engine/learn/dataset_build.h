@@ -62,9 +62,56 @@ bool data_file_read(struct data_file *file, void *target, size_t size, struct er
 bool data_file_end(struct data_file *file, struct error *error);
 void data_file_close(struct data_file *file);
 
+/* ---- trajectories ---- */
+
+/* States of one solution, or of what was measured, at rising times. Owned. */
+struct trajectory {
+    ptrdiff_t rows;
+    double *t, *y; /* (rows), (rows, n) */
+};
+struct trajectories {
+    ptrdiff_t count, n;
+    struct trajectory *list;
+};
+/* Room for `count` of `rows` states each (0: none yet). */
+bool trajectories_init(struct trajectories *set, ptrdiff_t count, ptrdiff_t rows, ptrdiff_t n,
+                       struct error *error);
+void trajectories_release(struct trajectories *set);
+
+/* How they become samples: the options that every source of trajectories has. */
+struct windows {
+    ptrdiff_t intervals, seed;
+    double noise, valid, test;
+    bool given; /* samples hold t and dt behind the state */
+    ptrdiff_t stride;
+};
+/* clang-format off */
+#define WINDOWS_OPTIONS(structure)                                                                 \
+    {"intervals", OPTION_INTEGER, offsetof(structure, windows.intervals), "1", 1, 1e6, NULL,       \
+     "a target is the states after so many intervals, one behind another"},                        \
+    {"noise", OPTION_NUMBER, offsetof(structure, windows.noise), "0", 0, 1e300, NULL,              \
+     "standard deviation of what is added to every value of every state"},                         \
+    {"seed", OPTION_INTEGER, offsetof(structure, windows.seed), "0", 0, 0x1p53, NULL,              \
+     "of noise, random intervals and random initial states"},                                      \
+    {"valid", OPTION_NUMBER, offsetof(structure, windows.valid), "0.1", 0, 1e9, NULL,              \
+     "held out: trajectories, or of a single one its last intervals; below 1: so large a part"},   \
+    {"test", OPTION_NUMBER, offsetof(structure, windows.test), "0", 0, 1e9, NULL,                  \
+     "the same behind the validation part"}
+/* clang-format on */
+
+/* A data set of windows of states: inputs are a state (n values), and t and dt when they are
+ * given, targets the states after 1, 2 ... `intervals` intervals. Several trajectories are dealt
+ * out whole, the last ones for tests; one is cut in time. Noise is added to the states in place.
+ * NULL with *error set when nothing is left to train on, or when dt is given and the intervals of a
+ * window differ. */
+struct dataset *dataset_from_trajectories(const char *call, const char *name,
+                                          struct trajectories *set, const struct windows *windows,
+                                          struct error *error);
+
 /* ---- sources: one table of options and one constructor each ---- */
 extern const struct source source_fashion_mnist, source_mnist, source_idx;
 extern const struct source source_cifar10, source_cifar100;
 extern const struct source source_spirals, source_rings;
+extern const struct source source_system, source_trajectory;
 
 #endif
