@@ -1,5 +1,6 @@
 #include "app/jobs.h"
 
+#include <math.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -143,8 +144,11 @@ static void describe(const struct job *job, enum job_state state, char *line, si
     }
     if (run && run->eval_count > 0 && state != JOB_PAUSED && used > 0) {
         const struct series_eval *eval = &run->evals[run->eval_count - 1];
-        used += snprintf(line + used, size - (size_t)used, ", %s accuracy %.1f %%",
-                         eval->valid ? "validation" : "test", 100 * eval->accuracy);
+        bool has_accuracy = isfinite(eval->accuracy);
+        used += snprintf(line + used, size - (size_t)used,
+                         has_accuracy ? ", %s accuracy %.1f %%" : ", %s loss %.3g",
+                         eval->valid ? "validation" : "test",
+                         has_accuracy ? 100 * eval->accuracy : eval->loss);
     }
     const char *message = job_message(job);
     if (state != JOB_DONE && state != JOB_PAUSED && message && message[0] && used > 0) {

@@ -44,7 +44,7 @@ static void verdict_text(const struct track *track, char *text, size_t size) {
     } else if (strcmp(convergence->verdict, "OPEN") == 0) {
         (void)snprintf(text, size, "%s OPEN  the finest steps show no limit yet", sign);
     } else if (isfinite(ratio)) {
-        (void)snprintf(text, size, "%s %s  as h \u2192 0 the error is %s times that at dt", sign,
+        (void)snprintf(text, size, "%s %s  as h -> 0 the error is %s times that at dt", sign,
                        convergence->verdict, format_value(ratio, times));
     } else {
         (void)snprintf(text, size, "%s %s", sign, convergence->verdict);

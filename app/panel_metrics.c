@@ -15,7 +15,7 @@ static const struct {
     {"accuracy, %", "acc, %", false, true},
     {"learning rate", "rate", false, false},
     {"gradient norm", "norm", true, false},
-    {"error as h \u2192 0 / at dt", "h \u2192 0 / dt", true, false},
+    {"error as h -> 0 / at dt", "h -> 0 / dt", true, false},
 };
 
 enum { ACCURACY, RATE, NORM, METRICS, RATIO = METRICS };

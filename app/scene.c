@@ -118,8 +118,9 @@ bool scene_has_convergence(const struct scene *scene) {
     const struct track *track;
     for (int i = 0; (track = scene_shown(scene, i)); i++) {
         struct table table;
-        if (track->series->convergence || track_table(track, &table)) {
-            return track->series->convergence;
+        bool is_dynamics = track_is_dynamics(track);
+        if (is_dynamics || track_table(track, &table)) {
+            return is_dynamics;
         }
     }
     return false;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "depth/tableau.h"
+#include "run/event_field.h"
 
 enum { TRACES = 8 };
 
@@ -225,6 +226,11 @@ double track_x_total(const struct track *track) {
         return series_is_over(series) ? track_seconds(track) : (double)NAN;
     }
     return track->x == TRACK_STEP ? series->steps_total : series->epochs_total;
+}
+
+bool track_is_dynamics(const struct track *track) {
+    const cJSON *net = cJSON_GetObjectItemCaseSensitive(track->series->config, "net");
+    return track->series->convergence || strcmp(event_field_text(net, "family"), "dynamics") == 0;
 }
 
 int track_verdict(const struct track *track) {

@@ -80,6 +80,8 @@ double track_x_at(const struct track *track, double step);
 double track_x_now(const struct track *track);
 double track_x_total(const struct track *track);
 
+/* Whether its net learns dynamics: errors over steps are its subject, not accuracies. */
+bool track_is_dynamics(const struct track *track);
 /* What the latest convergence test has found: passed 1, failed -1, else 0. */
 int track_verdict(const struct track *track);
 

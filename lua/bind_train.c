@@ -1,5 +1,6 @@
 /* cn.train and jobs. A job object holds its net and data alive; a job that
  * is not over is held by the registry, so that dropping the variable does not stop it. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -355,7 +356,9 @@ static void add_evals(lua_State *L, const struct series *series) {
         const struct series_eval *e = &series->evals[i];
         lua_createtable(L, 0, 7);
         set_step(L, e->step, e->epoch, e->seconds, e->loss);
-        set_number(L, "accuracy", e->accuracy);
+        if (isfinite(e->accuracy)) {
+            set_number(L, "accuracy", e->accuracy);
+        }
         set_number(L, "count", e->count);
         lua_pushstring(L, e->valid ? "valid" : "test");
         lua_setfield(L, -2, "part");
@@ -369,7 +372,9 @@ static void add_probes(lua_State *L, const struct series *series) {
         const struct series_probe *p = &series->probes[i];
         lua_createtable(L, 0, 8);
         set_step(L, p->step, p->epoch, p->seconds, p->loss);
-        set_number(L, "accuracy", p->accuracy);
+        if (isfinite(p->accuracy)) {
+            set_number(L, "accuracy", p->accuracy);
+        }
         set_number(L, "count", p->count);
         lua_pushstring(L, series->schemes[p->scheme]);
         lua_setfield(L, -2, "scheme");

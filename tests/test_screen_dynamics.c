@@ -34,10 +34,10 @@ Test(screen_dynamics, frame_of_80x24_has_curves_slopes_and_the_verdict) {
                                            "\u25cf euler      0.99\u00b10.02 (1) true 1.00",
                                            "\u25a0 midpoint   1.97\u00b10.02 (2) true 2.00",
                                            "\u25b2 rk4        3.95\u00b10.02 (4) true 4.01",
-                                           "!! FAIL-V  as h \u2192 0 the error is 204",
+                                           "!! FAIL-V  as h -> 0 the error is 204",
                                            "times that at dt",
                                            "step h",
-                                           "error as h \u2192 0 / at dt",
+                                           "error as h -> 0 / at dt",
                                            NULL};
     const char *text = draw(80, 24);
     expect_all(text, expected);
@@ -57,7 +57,7 @@ Test(screen_dynamics, frame_of_160x50_has_slopes_at_the_ends_and_a_triangle) {
                                            "dotted: true field, slopes 1.00 2.00 4.01",
                                            "pend-rk4  in rk4, step 900",
                                            "limit 2.10e-04",
-                                           "ok PASS  as h \u2192 0 the error is 0.991 times",
+                                           "ok PASS  as h -> 0 the error is 0.991 times",
                                            "\u28b84", /* the order at the triangle's side */
                                            NULL};
     const char *text = draw(160, 50);
@@ -81,6 +81,20 @@ Test(screen_dynamics, panel_moves_while_the_run_trains) {
     fake_convergence(path, 600, false, 4.7e-4);
     cr_expect(scene_update(scene));
     expect_all(draw(160, 50), after);
+}
+
+Test(screen_dynamics, panel_waits_for_the_first_test) {
+    const char *path = fake_run_of(scratch_path(""), "fresh", false, 30, false);
+    char name[600];
+    (void)snprintf(name, sizeof name, "%s/config.json", path);
+    FILE *file = fopen(name, "w");
+    cr_assert_not_null(file);
+    (void)fputs("{\"name\":\"fresh\",\"net\":{\"family\":\"dynamics\"}}", file);
+    (void)fclose(file);
+    add(path);
+    static const char *const expected[] = {
+        "error against step", "waiting for the first convergence", "error as h -> 0 / at dt", NULL};
+    expect_all(draw(80, 24), expected);
 }
 
 Test(screen_dynamics, small_frame_says_the_verdict) {

@@ -109,9 +109,13 @@ static double epoch_now(const struct job *job) {
     return (double)train_position(job->train) / (double)train_steps_per_epoch(job->train);
 }
 
-static void add_result(struct event *event, const struct evaluation *result) {
+/* Regression has no accuracy. */
+static void add_result(const struct job *job, struct event *event,
+                       const struct evaluation *result) {
     event_number(event, "loss", result->loss);
-    event_number(event, "accuracy", result->accuracy);
+    if (job->data->classes > 0) {
+        event_number(event, "accuracy", result->accuracy);
+    }
     event_number(event, "count", (double)result->count);
 }
 
@@ -221,7 +225,7 @@ static bool run_probes(struct job *job, bool last) {
         event_number(&event, "seconds", seconds);
         event_text(&event, "scheme", how.scheme->name);
         event_number(&event, "steps", how.steps);
-        add_result(&event, &result);
+        add_result(job, &event, &result);
         send(job, &event, true);
     }
 }
@@ -242,11 +246,16 @@ static bool validate(struct job *job) {
     event_number(&event, "epoch", epoch_now(job));
     event_number(&event, "seconds", worker_seconds(job));
     event_text(&event, "part", "valid");
-    add_result(&event, &result);
+    add_result(job, &event, &result);
     send(job, &event, true);
-    char line[160];
-    (void)snprintf(line, sizeof line, "epoch %.4g: loss %.4f, accuracy %.2f %% on %td samples",
-                   epoch_now(job), result.loss, 100 * result.accuracy, result.count);
+    char line[160], accuracy[40] = "";
+    if (job->data->classes > 0) {
+        (void)snprintf(accuracy, sizeof accuracy, ", accuracy %.2f %%", 100 * result.accuracy);
+    }
+    (void)snprintf(line, sizeof line,
+                   accuracy[0] ? "epoch %.4g: loss %.4f%s on %td samples"
+                               : "epoch %.4g: loss %.4g%s on %td samples",
+                   epoch_now(job), result.loss, accuracy, result.count);
     record_log(job->record, worker_seconds(job), line);
     double merit = job->data->classes > 0 ? result.accuracy : -result.loss;
     if (merit > job->best) {

@@ -110,6 +110,25 @@ refuses("\"lr\" must be a number", cn.optim.adam, { lr = "fast" })
 refuses("at must rise", cn.schedule.step, { at = { 3, 2 } })
 refuses("unknown option \"epoch\"", cn.schedule.cosine, { epoch = 3 })
 
+-- regression has no accuracy
+do
+    local x, y = {}, {}
+    for i = 1, 40 do
+        x[i], y[i] = { i / 40 }, { (i / 40) ^ 2 }
+    end
+    local r = cn.train{ net = cn.net.mlp{ input = { 1 }, outputs = 1 }, epochs = 1, batch = 8,
+                        data = cn.data.memory{ x = x, targets = y, valid = 8 }, runs = runs,
+                        probe = { schemes = { "euler" }, steps = { 1 }, every = 2 } }
+    r:wait()
+    assert(#r.history.evals > 0 and #r.history.probes > 0)
+    for _, list in ipairs{ r.history.evals, r.history.probes } do
+        assert(list[1].loss > 0 and list[1].count == 8 and list[1].accuracy == nil)
+    end
+    for line in io.lines(r.path .. "/log.txt") do
+        assert(not line:find "accuracy", line)
+    end
+end
+
 -- what cannot be
 local function train(change)
     return function()
