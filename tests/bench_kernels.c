@@ -53,22 +53,16 @@ static void *at(const struct layer *l, void *base, ptrdiff_t reals) {
     return (char *)base + reals * (ptrdiff_t)l->k->real_size;
 }
 static void run_direct(const struct layer *l) {
-    for (ptrdiff_t i = 0; i < l->samples; i++) {
-        l->k->conv(at(l, l->y_direct, i * l->y_len), at(l, l->framed, i * l->frame_len), l->direct,
-                   NULL, &l->c);
-    }
+    l->k->conv(l->y_direct, l->y_len, l->framed, l->direct, NULL, &l->c, l->samples);
 }
 static void run_winograd(const struct layer *l) {
     l->k->winograd_conv(l->y_winograd, l->framed, l->winograd, NULL, &l->c, l->samples, l->scratch, NULL);
 }
 static void run_weights(const struct layer *l) {
-    for (ptrdiff_t i = 0; i < l->samples; i++) {
-        l->k->conv_weights(l->dw, at(l, l->framed, i * l->frame_len),
-                           at(l, l->y_direct, i * l->y_len), 0, &l->c);
-    }
+    l->k->conv_weights(l->dw, l->framed, l->y_direct, l->y_len, 0, &l->c, l->samples, 1);
 }
 static void run_winograd_weights(const struct layer *l) {
-    l->k->winograd_weights(l->dw_winograd, l->framed, l->y_direct, 0, &l->c, l->samples, l->scratch, NULL);
+    l->k->winograd_weights(l->dw_winograd, l->framed, l->y_direct, 0, &l->c, l->samples, 1, l->scratch, NULL);
 }
 
 static double least_seconds(void (*run)(const struct layer *), const struct layer *l, int calls) {

@@ -131,7 +131,7 @@ static void conv_compare(struct conv *v, bool with_bias, bool finite, const char
             reals_of(k, v->packed, packed_len(v->c.out_channels, v->c.in_channels, v->taps));
         void *bias = reals_of(k, v->bias, blocks_of(v->c.out_channels) * BLOCK);
         void *y = unset_reals(k, v->y_len);
-        k->conv(y, x, packed, with_bias ? bias : NULL, &v->c);
+        k->conv(y, 0, x, packed, with_bias ? bias : NULL, &v->c, 1);
         if (!finite) {
             double *ours = doubles_of(k, y, v->y_len);
             fill_padding(ours, v->c.out_channels, v->c.height * v->c.width, 0.0);
@@ -277,11 +277,11 @@ Test(kernels_conv, several_samples_at_once_are_the_samples_one_by_one) {
         cr_expect(k->winograd_samples(&c, samples) <= samples);
         k->winograd_pack(packed, plain, out, in, 0);
         k->winograd_conv(once, frames, packed, NULL, &c, samples, scratch, NULL);
-        k->winograd_weights(dw, frames, once, 0, &c, samples, scratch, NULL);
+        k->winograd_weights(dw, frames, once, 0, &c, samples, 0, scratch, NULL);
         for (ptrdiff_t i = 0; i < samples; i++) {
             void *one = (char *)apart + i * y_len * real, *frame = (char *)frames + i * x_len * real;
             k->winograd_conv(one, frame, packed, NULL, &c, 1, scratch_one, NULL);
-            k->winograd_weights(dw_apart, frame, one, 0, &c, 1, scratch_one, NULL);
+            k->winograd_weights(dw_apart, frame, one, 0, &c, 1, i > 0, scratch_one, NULL);
         }
         cr_expect_arr_eq(once, apart, (size_t)(samples * y_len) * k->real_size);
         double *sum = doubles_of(k, dw, dw_len), *bound = zero_doubles(dw_len), largest = 0.0;
@@ -363,9 +363,9 @@ static void weights_compare(struct conv *v, const double *dy, int dy_pad, bool w
         void *reals_dy = reals_of(k, dy, dy_len), *packed = reals_of(k, before, dw_len);
         void *scratch = unset_reals(k, winograd ? k->winograd_scratch(&v->c, 1) : 0);
         if (winograd) {
-            k->winograd_weights(packed, x, reals_dy, dy_pad, &v->c, 1, scratch, NULL);
+            k->winograd_weights(packed, x, reals_dy, dy_pad, &v->c, 1, 1, scratch, NULL);
         } else {
-            k->conv_weights(packed, x, reals_dy, dy_pad, &v->c);
+            k->conv_weights(packed, x, reals_dy, 0, dy_pad, &v->c, 1, 1);
         }
         free(scratch);
         double *ours = doubles_of(k, packed, dw_len);
@@ -402,6 +402,52 @@ Test(kernels_conv, weight_gradients_are_added_to_over_all_pixels) {
             weights_compare(&v, dy, n % 2, true, "winograd_weights");
         }
         free(dy);
+        conv_end(&v);
+    }
+}
+
+/* Outputs may stand apart, as those of a part of the channels do. */
+Test(kernels_conv, several_samples_at_once_are_each_alone) {
+    enum { SAMPLES = 3, APART = 2 * BLOCK };
+    for (int n = 0; n < SHAPES; n++) {
+        struct conv v = conv_begin(&shapes[n]);
+        const ptrdiff_t in = v.c.in_channels, out = v.c.out_channels;
+        const ptrdiff_t x_len = blocks_of(in) * v.c.frame_height * v.c.frame_width * BLOCK;
+        const ptrdiff_t y_step = v.y_len + APART, dw_len = packed_len(out, in, v.taps);
+        const struct kernels *k;
+        for (int t = 0; (k = table(t)) != NULL; t++) {
+            const size_t real = k->real_size;
+            double *x = random_doubles(SAMPLES * x_len, -1.3, 1.7);
+            double *dy = random_doubles(SAMPLES * y_step, -1.1, 0.9), *none = zero_doubles(dw_len);
+            void *frames = reals_of(k, x, SAMPLES * x_len), *gradients = reals_of(k, dy, SAMPLES * y_step);
+            void *packed = reals_of(k, v.packed, dw_len), *one = unset_reals(k, v.y_len);
+            void *y = unset_reals(k, SAMPLES * y_step);
+            void *dw = reals_of(k, none, dw_len), *dw_apart = reals_of(k, none, dw_len);
+            k->conv(y, y_step, frames, packed, NULL, &v.c, SAMPLES);
+            k->conv_weights(dw, frames, gradients, y_step, 0, &v.c, SAMPLES, 0);
+            for (ptrdiff_t s = 0; s < SAMPLES; s++) {
+                const void *frame = (char *)frames + (size_t)(s * x_len) * real;
+                k->conv(one, 0, frame, packed, NULL, &v.c, 1);
+                cr_expect_arr_eq(one, (char *)y + (size_t)(s * y_step) * real,
+                                 (size_t)v.y_len * real);
+                k->conv_weights(dw_apart, frame, (char *)gradients + (size_t)(s * y_step) * real, 0,
+                                0, &v.c, 1, s > 0);
+            }
+            double *sum = doubles_of(k, dw, dw_len), *bound = zero_doubles(dw_len), largest = 0.0;
+            for (ptrdiff_t i = 0; i < dw_len; i++) {
+                largest = fmax(largest, fabs(sum[i]));
+            }
+            cr_expect(largest > 0.0);
+            for (ptrdiff_t i = 0; i < dw_len; i++) {
+                bound[i] = 4.0 * (double)(SAMPLES * v.c.height * v.c.width) * largest;
+            }
+            expect_near(k, dw_apart, sum, bound, dw_len, "conv_weights of %d samples", SAMPLES);
+            void *const all[] = {x, dy, none, frames, gradients, packed, one,
+                                 y, dw, dw_apart, sum,  bound};
+            for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+                free(all[i]);
+            }
+        }
         conv_end(&v);
     }
 }
@@ -565,7 +611,7 @@ static void check_dense_weights(ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out, int
     for (int t = 0; (k = table(t)) != NULL; t++) {
         void *reals_x = reals_of(k, x, rows * in_len), *reals_dy = reals_of(k, dy, rows * out_len);
         void *packed = reals_of(k, before, len);
-        k->dense_weights(packed, reals_x, reals_dy, rows, in, out);
+        k->dense_weights(packed, reals_x, reals_dy, rows, in, out, 1);
         double *ours = doubles_of(k, packed, len);
         for (ptrdiff_t n = 0; n < out * in; n++) {
             picked[n] = ours[packed_at(in, 1, n / in, n % in, 0)];

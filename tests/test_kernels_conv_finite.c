@@ -50,7 +50,7 @@ static bool covers(ptrdiff_t output, ptrdiff_t frame, const struct convolution *
 static void conv_run(const struct kernels *k, const struct probe *p, void *const *in,
                      double *out) {
     void *y = unset_reals(k, p->out_len);
-    k->conv(y, in[0], in[1], in[2], &p->c);
+    k->conv(y, 0, in[0], in[1], in[2], &p->c, 1);
     read_out(k, out, y, p->out_len);
     free(y);
 }
@@ -175,7 +175,7 @@ Test(kernels_conv_finite, winograd_keeps_it_within_the_tiles_that_read_it) {
 
 static void conv_weights_run(const struct kernels *k, const struct probe *p, void *const *in,
                              double *out) {
-    k->conv_weights(in[2], in[0], in[1], p->pad, &p->c);
+    k->conv_weights(in[2], in[0], in[1], 0, p->pad, &p->c, 1, 1);
     read_out(k, out, in[2], p->out_len);
 }
 
@@ -216,7 +216,7 @@ static enum reach conv_weights_reach(const struct probe *p, const struct poisone
 static void winograd_weights_run(const struct kernels *k, const struct probe *p, void *const *in,
                                  double *out) {
     void *scratch = unset_reals(k, k->winograd_scratch(&p->c, p->rows));
-    k->winograd_weights(in[2], in[0], in[1], p->pad, &p->c, p->rows, scratch, NULL);
+    k->winograd_weights(in[2], in[0], in[1], p->pad, &p->c, p->rows, 1, scratch, NULL);
     read_out(k, out, in[2], p->out_len);
     free(scratch);
 }
@@ -318,7 +318,7 @@ static enum reach dense_reach(const struct probe *p, const struct poisoned *from
 
 static void dense_weights_run(const struct kernels *k, const struct probe *p, void *const *in,
                               double *out) {
-    k->dense_weights(in[2], in[0], in[1], p->rows, p->features_in, p->features_out);
+    k->dense_weights(in[2], in[0], in[1], p->rows, p->features_in, p->features_out, 1);
     read_out(k, out, in[2], p->out_len);
 }
 

@@ -116,15 +116,15 @@ static void check_conv(const struct kernels *k, const struct safetensors *file, 
     for (ptrdiff_t n = 0; n < SAMPLES; n++) {
         k->from_plain(x_blocked, at(k, x, n * in * x_pixels), in, x_pixels);
         k->value(x_frame, pad, x_blocked, ex, &as_it_is);
-        k->conv(y_blocked, x_frame, packed, bias, &forward);
+        k->conv(y_blocked, 0, x_frame, packed, bias, &forward, 1);
         k->to_plain(at(k, y, n * out * y_pixels), y_blocked, out, y_pixels);
 
         k->from_plain(g_blocked, at(k, g, n * out * y_pixels), out, y_pixels);
-        k->conv_weights(packed_grad, x_frame, g_blocked, 0, &forward);
+        k->conv_weights(packed_grad, x_frame, g_blocked, 0, 0, &forward, 1, 1);
         k->conv_bias(dbias, g_blocked, 0, ey);
         k->slope(g_frame, pad, stride, ex.height, ex.width, g_blocked, y_blocked, ey, &as_it_is,
                  1.0);
-        k->conv(x_blocked, g_frame, mirrored, NULL, &backward);
+        k->conv(x_blocked, 0, g_frame, mirrored, NULL, &backward, 1);
         k->to_plain(at(k, dx, n * in * x_pixels), x_blocked, in, x_pixels);
     }
     k->unpack_add(dweight, packed_grad, 1, packed_len, out, in, kernel);

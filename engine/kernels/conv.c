@@ -170,8 +170,8 @@ static void conv_row(const struct tile_entry *t, real *y, const real *x, const r
     }
 }
 
-void NAME(conv)(void *y, const void *framed_x, const void *packed, const void *bias,
-                const struct convolution *c) {
+void NAME(conv)(void *y, ptrdiff_t y_sample, const void *frames, const void *packed,
+                const void *bias, const struct convolution *c, ptrdiff_t samples) {
     const ptrdiff_t frame_row = c->frame_width * BLOCK;
     const ptrdiff_t in_blocks = (c->in_channels + BLOCK - 1) / BLOCK;
     const struct tile tile = {.in_channels = c->in_channels,
@@ -186,11 +186,14 @@ void NAME(conv)(void *y, const void *framed_x, const void *packed, const void *b
     const struct tile_entry *t =
         best_tile(c->stride == 1 ? next : apart, vectors, c->width,
                   c->in_channels * c->kernel * c->kernel);
-    for (ptrdiff_t v = 0; v < vectors; v += t->vectors) {
-        for (ptrdiff_t i = 0; i < c->height; i++) {
-            conv_row(t, (real *)y + i * c->width * BLOCK,
-                     (const real *)framed_x + i * c->stride * frame_row, packed, bias, &tile,
-                     c->width, v);
+    for (ptrdiff_t v = 0; v < vectors; v += t->vectors) { /* of these weights, all samples */
+        for (ptrdiff_t s = 0; s < samples; s++) {
+            for (ptrdiff_t i = 0; i < c->height; i++) {
+                conv_row(t, (real *)y + s * y_sample + i * c->width * BLOCK,
+                         (const real *)frames + s * in_blocks * tile.x_block +
+                             i * c->stride * frame_row,
+                         packed, bias, &tile, c->width, v);
+            }
         }
     }
 }
@@ -233,10 +236,11 @@ void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, p
     }
 }
 
-/* dw[tap kx of T][channel of I][vector of G] += sum over pixels x dy. */
+/* dw[tap kx of T][channel of I][vector of G] = or, for `add`, += sum over pixels x dy. */
 struct weights_tile {
-    ptrdiff_t height, width;
-    ptrdiff_t x_pixel, x_row, dy_pixel, dy_row, dy_vector[2];
+    bool add;
+    ptrdiff_t samples, height, width;
+    ptrdiff_t x_pixel, x_row, x_sample, dy_pixel, dy_row, dy_sample, dy_vector[2];
     ptrdiff_t dw_tap, dw_vector[2];
 };
 INLINE void weights_tile(real *dw, const real *x, const real *dy, const struct weights_tile *c,
@@ -246,8 +250,10 @@ INLINE void weights_tile(real *dw, const real *x, const real *dy, const struct w
     for (int k = 0; k < T * I * G; k++) {
         acc[k / (I * G)][k / G % I][k % G] = (vec){0};
     }
-    for (ptrdiff_t r = 0; r < c->height; r++) {
-        const real *xp = x + r * c->x_row, *dp = dy + r * c->dy_row;
+    for (ptrdiff_t n = 0; n < c->samples * c->height; n++) {
+        const ptrdiff_t s = n / c->height, r = n % c->height;
+        const real *xp = x + s * c->x_sample + r * c->x_row;
+        const real *dp = dy + s * c->dy_sample + r * c->dy_row;
         for (ptrdiff_t j = 0; j < c->width; j++, xp += c->x_pixel, dp += c->dy_pixel) {
             vec d[2];
 #pragma GCC unroll 4
@@ -274,7 +280,11 @@ INLINE void weights_tile(real *dw, const real *x, const real *dy, const struct w
 #pragma GCC unroll 4
             for (int g = 0; g < G; g++) {
                 real *out = dw + t * c->dw_tap + i * BLOCK + c->dw_vector[g];
-                store(out, load(out) + acc[t][i][g]);
+                vec sum = acc[t][i][g];
+                if (c->add) {
+                    sum += load(out);
+                }
+                store(out, sum);
             }
         }
     }
@@ -332,24 +342,32 @@ static void conv_weights_all(real *dw, const real *x, const real *dy, ptrdiff_t 
     }
 }
 
-void NAME(conv_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
-                        const struct convolution *c) {
+void NAME(conv_weights)(void *dw, const void *frames_x, const void *frames_dy,
+                        ptrdiff_t dy_sample, int dy_pad, const struct convolution *c,
+                        ptrdiff_t samples, int add) {
     const ptrdiff_t row = c->frame_width * BLOCK, dy_row = (c->width + 2 * dy_pad) * BLOCK;
-    struct weights_tile tile = {.height = c->height,
+    struct weights_tile tile = {.add = add,
+                                .samples = samples,
+                                .height = c->height,
                                 .width = c->width,
                                 .x_pixel = c->stride * BLOCK,
                                 .x_row = c->stride * row,
+                                .x_sample = (c->in_channels + BLOCK - 1) / BLOCK * row *
+                                            c->frame_height,
+                                .dy_sample = dy_sample,
                                 .dy_pixel = BLOCK,
                                 .dy_row = dy_row};
-    conv_weights_all(dw, framed_x, (const real *)framed_dy + dy_pad * (dy_row + BLOCK),
+    conv_weights_all(dw, frames_x, (const real *)frames_dy + dy_pad * (dy_row + BLOCK),
                      c->in_channels, (c->out_channels + BLOCK - 1) / BLOCK, c->kernel,
                      row * c->frame_height, dy_row * (c->height + 2 * dy_pad), row, &tile);
 }
 
 void NAME(dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
-                         ptrdiff_t out) {
+                         ptrdiff_t out, int add) {
     const ptrdiff_t out_blocks = (out + BLOCK - 1) / BLOCK;
-    struct weights_tile tile = {.height = 1,
+    struct weights_tile tile = {.add = add,
+                                .samples = 1,
+                                .height = 1,
                                 .width = rows,
                                 .x_pixel = (in + BLOCK - 1) / BLOCK * BLOCK,
                                 .dy_pixel = out_blocks * BLOCK};

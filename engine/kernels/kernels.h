@@ -41,6 +41,7 @@ struct convolution {
     ptrdiff_t height, width;             /* of the output */
     ptrdiff_t frame_height, frame_width; /* of the framed input, border included */
     int kernel, stride;                  /* 1 or 3; 1 or 2 */
+    ptrdiff_t pixels; /* of a frame dilated by zeros: those that are not; 0: another frame */
 };
 
 /* Memory that is wanted soon: kernels that compute for long ask for it meanwhile. */
@@ -98,8 +99,9 @@ struct kernels {
      * of `pad` and, for dilate = 2, into an extent of (rows, columns) with zeros between. */
     void (*slope)(void *dx, int pad, int dilate, ptrdiff_t rows, ptrdiff_t columns, const void *g,
                   const void *x, struct extent e, const struct transform *t, double factor);
-    void (*conv)(void *y, const void *framed_x, const void *packed, const void *bias,
-                 const struct convolution *c);
+    /* `samples` frames that follow each other to as many outputs, y_sample reals apart. */
+    void (*conv)(void *y, ptrdiff_t y_sample, const void *frames, const void *packed,
+                 const void *bias, const struct convolution *c, ptrdiff_t samples);
     /* The same for 3x3 of stride 1 with a quarter of the multiplications and errors a few times
      * larger: `samples` frames that follow each other to as many outputs. Its own packing
      * (winograd_len reals); scratch of winograd_scratch reals; winograd_samples: how many of up
@@ -114,18 +116,22 @@ struct kernels {
                           const struct soon *soon);
     /* conv_weights by the adjoint of winograd_conv, for `samples` frames of each. */
     void (*winograd_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
-                             const struct convolution *c, ptrdiff_t samples, void *scratch,
-                             const struct soon *soon);
-    /* dw (packed order) += framed_x (x) framed_dy, dy in a border of dy_pad; dbias += sum of dy. */
-    void (*conv_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
-                         const struct convolution *c);
+                             const struct convolution *c, ptrdiff_t samples, int add,
+                             void *scratch, const struct soon *soon);
+    /* dw (packed order) = or, for `add`, += x (x) dy over `samples` frames of each, dy in a border
+     * of dy_pad and dy_sample reals apart; what stands for channels that are not there is left as
+     * it is. dbias += sum of dy. */
+    void (*conv_weights)(void *dw, const void *frames_x, const void *frames_dy,
+                         ptrdiff_t dy_sample, int dy_pad, const struct convolution *c,
+                         ptrdiff_t samples, int add);
     void (*conv_bias)(void *dbias, const void *framed_dy, int pad, struct extent e);
 
-    /* Rows of features instead of pixels: y (rows, out), x (rows, in), padded to blocks. */
+    /* Rows of features instead of pixels: y (rows, out), x (rows, in), padded to blocks; dw = or,
+     * for `add`, += the gradient by the weights. */
     void (*dense)(void *y, const void *x, const void *packed, const void *bias, ptrdiff_t rows,
                   ptrdiff_t in, ptrdiff_t out);
     void (*dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
-                          ptrdiff_t out);
+                          ptrdiff_t out, int add);
 
     /* ---- dense fields on rows: struct field ---- */
     void (*field_plan)(struct field *f);

@@ -20,8 +20,6 @@ struct tally {
 
 struct seat { /* of one thread */
     _Alignas(64) struct tally tallies[METER_KERNELS];
-    const char *dilated, *dilated_end; /* frames slope last wrote with zeros between */
-    double sparsity;                   /* of them: one in so many pixels is not zero */
 };
 
 static struct {
@@ -80,9 +78,11 @@ static double combine_flops(struct extent e, int count, const struct term *terms
     }
     return flops * reals(e);
 }
+/* The gradient by the input of a convolution with a stride is a convolution over a dilated frame,
+ * most of whose products are with zeros: they are no work of the direct sum. */
 static double conv_flops(const struct convolution *c) {
     return 2.0 * (double)(c->kernel * c->kernel * c->in_channels * c->out_channels) *
-           (double)(c->height * c->width);
+           (double)(c->pixels ? c->pixels : c->height * c->width);
 }
 static double conv_reals(const struct convolution *c) {
     return (double)(padded(c->in_channels) * c->frame_height * c->frame_width +
@@ -108,27 +108,6 @@ static double field_values(const struct field *f) {
 }
 static double dense_reals(ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out) {
     return (double)(rows * (padded(in) + padded(out)) + padded(in) * padded(out));
-}
-
-/* The gradient by the input of a convolution with a stride is a convolution over a dilated frame,
- * most of whose products are with zeros: they are no work of the direct sum. */
-static double note_dilated(const void *dx, int dilate, double bytes, double sparsity_of) {
-    struct seat *seat = own_seat();
-    if (dilate > 1) {
-        if (seat->dilated_end != dx || seat->sparsity != sparsity_of) {
-            seat->dilated = dx;
-        }
-        seat->dilated_end = (const char *)dx + (ptrdiff_t)bytes;
-        seat->sparsity = sparsity_of;
-    } else if ((const char *)dx >= seat->dilated && (const char *)dx < seat->dilated_end) {
-        seat->dilated = seat->dilated_end = NULL;
-    }
-    return bytes;
-}
-static double sparsity(const void *framed_x) {
-    const struct seat *seat = own_seat();
-    const char *x = framed_x;
-    return x >= seat->dilated && x < seat->dilated_end ? seat->sparsity : 1.0;
 }
 
 /* ---- measured calls ---- */

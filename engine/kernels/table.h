@@ -8,10 +8,11 @@
 void NAME(value)(void *y, int pad, const void *x, struct extent e, const struct transform *t);
 void NAME(slope)(void *dx, int pad, int dilate, ptrdiff_t rows, ptrdiff_t columns, const void *g,
                  const void *x, struct extent e, const struct transform *t, double factor);
-void NAME(conv)(void *y, const void *framed_x, const void *packed, const void *bias,
-                const struct convolution *c);
-void NAME(conv_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
-                        const struct convolution *c);
+void NAME(conv)(void *y, ptrdiff_t y_sample, const void *frames, const void *packed,
+                const void *bias, const struct convolution *c, ptrdiff_t samples);
+void NAME(conv_weights)(void *dw, const void *frames_x, const void *frames_dy,
+                        ptrdiff_t dy_sample, int dy_pad, const struct convolution *c,
+                        ptrdiff_t samples, int add);
 void NAME(conv_bias)(void *dbias, const void *framed_dy, int pad, struct extent e);
 void NAME(dense)(void *y, const void *x, const void *packed, const void *bias, ptrdiff_t rows,
                  ptrdiff_t in, ptrdiff_t out);
@@ -27,10 +28,11 @@ void NAME(winograd_conv)(void *y, const void *framed_x, const void *packed, cons
                          const struct convolution *c, ptrdiff_t samples, void *scratch,
                          const struct soon *soon);
 void NAME(winograd_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
-                            const struct convolution *c, ptrdiff_t samples, void *scratch,
+                            const struct convolution *c, ptrdiff_t samples, int add,
+                            void *scratch,
                          const struct soon *soon);
 void NAME(dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
-                         ptrdiff_t out);
+                         ptrdiff_t out, int add);
 void NAME(field_plan)(struct field *f);
 void NAME(field_value)(const struct field *f, void *trace, ptrdiff_t rows);
 void NAME(field_back)(const struct field *f, const void *trace, void *back, void *dx,

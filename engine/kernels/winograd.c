@@ -10,6 +10,7 @@
  * transforms stay in the second-level cache. */
 #include "kernels/table.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum {
@@ -92,7 +93,9 @@ void NAME(winograd_pack)(void *packed, const void *w_, ptrdiff_t out, ptrdiff_t 
     const ptrdiff_t to_step = transposed ? 9 : in * 9, from_step = transposed ? in * 9 : 9;
     const ptrdiff_t to_blocks = (to + BLOCK - 1) / BLOCK, from_blocks = (from + BLOCK - 1) / BLOCK;
     const ptrdiff_t point = from_blocks * BLOCK * BLOCK;
-    memset(packed, 0, (size_t)(POINTS * to_blocks * point) * sizeof(real));
+    if (from % BLOCK != 0) { /* the rest is written whole */
+        memset(packed, 0, (size_t)(POINTS * to_blocks * point) * sizeof(real));
+    }
     for (ptrdiff_t a0 = 0; a0 < to; a0 += BLOCK) {
         const ptrdiff_t width = to - a0 < BLOCK ? to - a0 : BLOCK;
         for (ptrdiff_t b = 0; b < from; b++) {
@@ -413,8 +416,8 @@ INLINE void outer_tile(real *du, const real *v, const real *m, ptrdiff_t tiles, 
 
 enum { OUTER_G = VECS == 1 ? 1 : 2, OUTER_I = REGISTERS == 32 ? 16 / OUTER_G : 4 };
 
-/* dw (packed order of one pair of blocks) += G^T du G, du [36][input channel][16]. */
-static void add_weights(real *dw, const real *du, ptrdiff_t channels) {
+/* dw (packed order of one pair of blocks) = or, for `add`, += G^T du G, du [36][input channel][16]. */
+static void put_weights(real *dw, const real *du, ptrdiff_t channels, bool add) {
     for (ptrdiff_t i = 0; i < channels; i++) {
         for (int l = 0; l < VECS; l++) {
             const ptrdiff_t at = i * BLOCK + l * LANES;
@@ -433,7 +436,10 @@ static void add_weights(real *dw, const real *du, ptrdiff_t channels) {
 #pragma GCC unroll 3
                 for (int k = 0; k < 3; k++) {
                     real *out = dw + (k * 3 + j) * BLOCK * BLOCK + at;
-                    store(out, load(out) + g[k]);
+                    if (add) {
+                        g[k] += load(out);
+                    }
+                    store(out, g[k]);
                 }
             }
         }
@@ -441,8 +447,8 @@ static void add_weights(real *dw, const real *du, ptrdiff_t channels) {
 }
 
 void NAME(winograd_weights)(void *dw, const void *framed_x, const void *framed_dy, int dy_pad,
-                            const struct convolution *c, ptrdiff_t samples, void *scratch,
-                         const struct soon *soon) {
+                            const struct convolution *c, ptrdiff_t samples, int add, void *scratch,
+                            const struct soon *soon) {
     const struct grid g = grid_of(c, samples);
     const ptrdiff_t in_point = point_stride(g.in_blocks, &g), out_point = point_stride(g.panel, &g);
     real *const v = scratch, *const m = v + POINTS * in_point, *const du = m + POINTS * out_point;
@@ -468,8 +474,8 @@ void NAME(winograd_weights)(void *dw, const void *framed_x, const void *framed_d
                         }
                     }
                 }
-                add_weights((real *)dw + (b * g.in_blocks + ib) * 9 * BLOCK * BLOCK, du,
-                            left < BLOCK ? left : BLOCK);
+                put_weights((real *)dw + (b * g.in_blocks + ib) * 9 * BLOCK * BLOCK, du,
+                            left < BLOCK ? left : BLOCK, add || first > 0);
             }
         }
     }

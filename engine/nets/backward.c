@@ -31,22 +31,71 @@ static const struct norm *norm_of(const struct backward *b, struct lazy lazy) {
     return lazy.norm >= 0 ? &b->chain->norms[lazy.norm] : NULL;
 }
 
-/* dw += the gradient of `samples` samples, frames of x and dy following each other. */
+/* dw = or, for `add`, += the gradient of `samples` samples, frames of x and dy following each
+ * other. */
 static void weights_samples(const struct pass *pass, const struct weights *w,
-                            const struct convolution *c, ptrdiff_t samples, void *dw,
+                            const struct convolution *c, ptrdiff_t samples, bool add, void *dw,
                             const void *frames_x, const void *frames_dy, const struct soon *soon,
                             int worker) {
     const int pad = c->kernel / 2;
     if (w->winograd_weights) {
-        pass->k->winograd_weights(dw, frames_x, frames_dy, pad, c, samples, pass->scratch[worker],
-                                  soon);
+        pass->k->winograd_weights(dw, frames_x, frames_dy, pad, c, samples, add,
+                                  pass->scratch[worker], soon);
         return;
     }
-    const ptrdiff_t dy_len = gradient_frame_len(c);
-    for (ptrdiff_t i = 0; i < samples; i++) {
-        pass->k->conv_weights(dw, at_const(pass, frames_x, i * frame_len(c)),
-                              at_const(pass, frames_dy, i * dy_len), pad, c);
+    pass->k->conv_weights(dw, frames_x, frames_dy, gradient_frame_len(c), pad, c, samples, add);
+}
+
+/* The frames of `count` samples from `first` on: of what was read, and of the gradient by what was
+ * written; adds to the bias's gradient. */
+static void make_frames(const struct backward *b, ptrdiff_t first, ptrdiff_t count, void *frames_x,
+                        void *frames_dy, void *dbias) {
+    const struct pass *pass = b->pass;
+    const struct kernels *k = pass->k;
+    const struct buffer *from = &b->chain->buffers[b->op->in.buffer];
+    const struct convolution *c = &b->op->geometry;
+    const struct extent out = {(c->out_channels + BLOCK - 1) / BLOCK, c->height, c->width};
+    const ptrdiff_t out_len = out.blocks * out.height * out.width * BLOCK;
+    const int pad = c->kernel / 2;
+    make(b, b->before, first, first + count);
+    for (ptrdiff_t s = 0; s < count; s++) {
+        void *dy = at(pass, frames_dy, s * gradient_frame_len(c));
+        k->slope(dy, pad, 1, c->height, c->width, at(pass, b->g, (first + s) * out_len),
+                 at_const(pass, b->raw, (first + s) * out_len), out, &b->out, 1.0);
+        if (b->bias) {
+            k->conv_bias(dbias, dy, pad, out);
+        }
+        k->value(at(pass, frames_x, s * frame_len(c)), pad,
+                 at(pass, b->frame->buffer[b->op->in.buffer], (first + s) * from->len),
+                 from->extent, &b->in);
     }
+}
+
+/* The gradient by what was written, dilated to the stride of the convolution. */
+static void make_dilated(const struct backward *b, const struct convolution *back, ptrdiff_t first,
+                         ptrdiff_t count, void *dilated) {
+    const struct pass *pass = b->pass;
+    const struct extent in = b->chain->buffers[b->op->in.buffer].extent;
+    const struct convolution *c = &b->op->geometry;
+    const struct extent out = {(c->out_channels + BLOCK - 1) / BLOCK, c->height, c->width};
+    const ptrdiff_t out_len = out.blocks * out.height * out.width * BLOCK;
+    for (ptrdiff_t i = first; i < first + count; i++) {
+        pass->k->slope(at(pass, dilated, (i - first) * frame_len(back)), c->kernel / 2, c->stride,
+                       in.height, in.width, at(pass, b->g, i * out_len),
+                       at_const(pass, b->raw, i * out_len), out, &b->out, 1.0);
+    }
+}
+
+/* What is done with the gradients by what was read, once they stand. */
+static void finish(const struct backward *b, ptrdiff_t first, ptrdiff_t count, double *partial) {
+    const struct pass *pass = b->pass;
+    const struct buffer *from = &b->chain->buffers[b->op->in.buffer];
+    for (ptrdiff_t i = first; i < first + count && partial; i++) {
+        pass->k->grad_moments(partial, at(pass, b->dx, i * from->len),
+                              at(pass, b->frame->buffer[b->op->in.buffer], i * from->len),
+                              from->extent, &b->in);
+    }
+    make(b, b->after, first, first + count);
 }
 
 static void conv_chunk(void *context, int chunk, int worker) {
@@ -57,9 +106,8 @@ static void conv_chunk(void *context, int chunk, int worker) {
     const struct buffer *from = &b->chain->buffers[op->in.buffer];
     const struct convolution *c = &op->geometry;
     const struct weights *w = &op->weights;
-    const struct extent out = {(c->out_channels + BLOCK - 1) / BLOCK, c->height, c->width};
-    const ptrdiff_t out_len = out.blocks * out.height * out.width * BLOCK;
-    const int pad = c->kernel / 2;
+    const ptrdiff_t out_len =
+        (c->out_channels + BLOCK - 1) / BLOCK * c->height * c->width * BLOCK;
     void *dw = at(pass, pass->dw, chunk * pass->dw_stride);
     void *dbias = at(pass, pass->dbias, chunk * pass->dbias_stride);
     void *framed_x = pass->framed_x[worker], *framed_dy = pass->framed_dy[worker];
@@ -68,49 +116,79 @@ static void conv_chunk(void *context, int chunk, int worker) {
     const struct convolution back = convolution_back(c, from->extent);
     ptrdiff_t first, last;
     chunk_range(pass, chunk, &first, &last);
-    k->set(dw, 0.0, w->gradient_len);
-    k->set(dbias, 0.0, w->bias_len);
-    const ptrdiff_t dilated_len = frame_len(&back), dy_len = gradient_frame_len(c);
+    k->set(dbias, 0.0, w->form_len[FORM_BIAS]);
     const ptrdiff_t together = conv_together(pass, op, from->extent);
     for (ptrdiff_t i = first, n; i < last; i += n) {
         n = last - i < together ? last - i : together;
         const void *x = at(pass, b->frame->buffer[op->in.buffer], i * from->len);
         const void *g = at(pass, b->g, i * out_len), *raw = at_const(pass, b->raw, i * out_len);
-        make(b, b->before, i, i + n);
-        for (ptrdiff_t s = 0; s < n; s++) {
-            void *dy = at(pass, framed_dy, s * dy_len);
-            k->slope(dy, pad, 1, c->height, c->width, at_const(pass, g, s * out_len),
-                     at_const(pass, raw, s * out_len), out, &b->out, 1.0);
-            if (b->bias) {
-                k->conv_bias(dbias, dy, pad, out);
-            }
-            k->value(at(pass, framed_x, s * frame_len(c)), pad, at_const(pass, x, s * from->len),
-                     from->extent, &b->in);
-        }
+        make_frames(b, i, n, framed_x, framed_dy, dbias);
         const ptrdiff_t next = last - i < 2 * n ? last - i - n : n;
         struct soon soon = {0};
         pass_soon(pass, &soon, at_const(pass, g, n * out_len), next * out_len, false);
         pass_soon(pass, &soon, at_const(pass, raw, n * out_len), next * out_len, false);
         pass_soon(pass, &soon, at_const(pass, x, n * from->len), next * from->len, false);
-        weights_samples(pass, w, c, n, dw, framed_x, framed_dy, &soon, worker);
+        weights_samples(pass, w, c, n, i > first, dw, framed_x, framed_dy, &soon, worker);
         if (!b->dx) {
             continue;
         }
-        void *dx = at(pass, b->dx, i * from->len), *dilated = pass->dilated[worker];
-        for (ptrdiff_t s = 0; s < n && c->stride > 1; s++) {
-            k->slope(at(pass, dilated, s * dilated_len), pad, c->stride, from->extent.height,
-                     from->extent.width, at_const(pass, g, s * out_len),
-                     at_const(pass, raw, s * out_len), out, &b->out, 1.0);
+        void *dx = at(pass, b->dx, i * from->len), *frames = framed_dy;
+        if (c->stride > 1) {
+            frames = pass->dilated[worker];
+            make_dilated(b, &back, i, n, frames);
         }
         soon.count = 0;
         pass_soon(pass, &soon, dx, n * from->len, true);
-        conv_samples(pass, w, true, &back, n, dx, c->stride > 1 ? dilated : framed_dy, b->packed,
-                     NULL, &soon, worker);
-        for (ptrdiff_t s = 0; s < n && norm; s++) {
-            k->grad_moments(partial, at(pass, dx, s * from->len),
-                            at_const(pass, x, s * from->len), from->extent, &b->in);
+        conv_samples(pass, w, true, &back, n, dx, frames, b->packed, NULL, &soon, worker);
+        finish(b, i, n, partial);
+    }
+}
+
+/* ---- operations cut by channels: frames of all samples, products, sums ---- */
+
+static void frames_chunk(void *context, int chunk, int worker) {
+    (void)worker;
+    const struct backward *b = context;
+    struct pass *pass = b->pass;
+    const struct op *op = b->op;
+    const struct convolution *c = &op->geometry;
+    const struct convolution back =
+        convolution_back(c, b->chain->buffers[op->in.buffer].extent);
+    void *dbias = at(pass, pass->dbias, chunk * pass->dbias_stride);
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    pass->k->set(dbias, 0.0, op->weights.form_len[FORM_BIAS]);
+    make_frames(b, first, last - first, at(pass, pass->wide_x, first * frame_len(c)),
+                at(pass, pass->wide_dy, first * gradient_frame_len(c)), dbias);
+    if (b->dx && c->stride > 1) {
+        make_dilated(b, &back, first, last - first,
+                     at(pass, pass->wide_dilated, first * frame_len(&back)));
+    }
+}
+
+static void finish_chunk(void *context, int chunk, int worker) {
+    (void)worker;
+    const struct backward *b = context;
+    const struct norm *norm = norm_of(b, b->op->in);
+    ptrdiff_t first, last;
+    chunk_range(b->pass, chunk, &first, &last);
+    finish(b, first, last - first, norm ? clear_partial(b->pass, chunk, norm->padded) : NULL);
+}
+
+static void run_wide(struct backward *b) {
+    struct pass *pass = b->pass;
+    const struct op *op = b->op;
+    const struct buffer *from = &b->chain->buffers[op->in.buffer];
+    const struct convolution *c = &op->geometry, back = convolution_back(c, from->extent);
+    const double count = (double)pass->count;
+    pass_parallel(pass, count * (double)frame_len(&back), frames_chunk, b);
+    wide_weights(pass, &op->weights, c, pass->wide_x, pass->wide_dy, b->frame->cell);
+    if (b->dx) {
+        wide_conv(pass, &back, b->dx, c->stride > 1 ? pass->wide_dilated : pass->wide_dy,
+                  b->packed, NULL);
+        if (b->after || op->in.norm >= 0) {
+            pass_parallel(pass, count * (double)from->len, finish_chunk, b);
         }
-        make(b, b->after, i, i + n);
     }
 }
 
@@ -131,8 +209,7 @@ static void dense_chunk(void *context, int chunk, int worker) {
     const ptrdiff_t rows = last - first;
     void *dy = pass->framed_dy[worker], *v = pass->framed_x[worker];
     const void *x = at(pass, b->frame->buffer[op->in.buffer], first * from->len);
-    k->set(dw, 0.0, w->gradient_len);
-    k->set(dbias, 0.0, w->bias_len);
+    k->set(dbias, 0.0, w->form_len[FORM_BIAS]);
     make(b, b->before, first, last);
     for (ptrdiff_t i = 0; i < rows; i++) {
         k->slope(at(pass, dy, i * to->len), 0, 1, 1, 1, at(pass, b->g, (first + i) * to->len),
@@ -143,7 +220,7 @@ static void dense_chunk(void *context, int chunk, int worker) {
             k->conv_bias(dbias, at(pass, dy, i * to->len), 0, to->extent);
         }
     }
-    k->dense_weights(dw, v, dy, rows, w->in, w->out);
+    k->dense_weights(dw, v, dy, rows, w->in, w->out, false);
     if (b->dx) {
         void *dx = at(pass, b->dx, first * from->len);
         k->dense(dx, dy, b->packed, NULL, rows, w->out, w->in);
@@ -178,17 +255,30 @@ static void unpack_chunk(void *context, int block, int worker) {
                         u->parts, pass->dw_stride, rows, w->in, w->kernel);
 }
 
-static void add_weight_gradients(struct pass *pass, const struct weights *w, int cell) {
+static void add_bias_gradients(struct pass *pass, const struct weights *w, int cell) {
     const struct net *net = pass->net;
-    struct unpack u = {pass, w, cell, pass_chunks(pass)};
-    const int blocks = (int)((w->out + BLOCK - 1) / BLOCK);
-    pool_run(w->gradient_len > 20000 ? pass->pool : NULL, blocks, unpack_chunk, &u);
-    if (w->bias >= 0) { /* chunk sums stand in plain order */
-        for (int n = 1; n < u.parts; n++) {
-            pass->k->add(pass->dbias, at(pass, pass->dbias, n * pass->dbias_stride), w->out);
-        }
-        pass->k->add(at(pass, net->grads, net->parameters[w->bias].offset + cell * w->out),
-                     pass->dbias, w->out);
+    for (int n = 1; n < pass_chunks(pass); n++) { /* chunk sums stand in plain order */
+        pass->k->add(pass->dbias, at(pass, pass->dbias, n * pass->dbias_stride), w->out);
+    }
+    pass->k->add(at(pass, net->grads, net->parameters[w->bias].offset + cell * w->out),
+                 pass->dbias, w->out);
+}
+
+/* Runs a convolution or dense layer back and adds its gradients. */
+static void run_weights(struct backward *b, double work) {
+    struct pass *pass = b->pass;
+    const struct weights *w = &b->op->weights;
+    const int cell = b->frame->cell;
+    if (pass_is_wide(pass, w)) {
+        run_wide(b);
+    } else {
+        pass_parallel(pass, work, b->op->kind == OP_DENSE ? dense_chunk : conv_chunk, b);
+        struct unpack u = {pass, w, cell, pass_chunks(pass)};
+        pool_run(w->gradient_len > 20000 ? pass->pool : NULL, (int)((w->out + BLOCK - 1) / BLOCK),
+                 unpack_chunk, &u);
+    }
+    if (b->bias) {
+        add_bias_gradients(pass, w, cell);
     }
 }
 
@@ -271,8 +361,7 @@ static void run_residual(struct backward *b, struct work *work) {
         if (dx) {
             b->dx = bw->path;
         }
-        pass_parallel(pass, 1e9, conv_chunk, b);
-        add_weight_gradients(pass, &op->weights, 0);
+        run_weights(b, 1e9);
         path = bw->path;
     }
     if (dx) {
@@ -356,10 +445,8 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
             }
             b.packed = packed_backward(pass, &op->weights, frame->cell);
             b.bias = op->weights.bias >= 0;
-            pass_parallel(pass, 1e9 * (double)(op->kind == OP_CONV) +
-                                    4.0 * (double)(pass->count * op->weights.gradient_len),
-                          op->kind == OP_CONV ? conv_chunk : dense_chunk, &b);
-            add_weight_gradients(pass, &op->weights, frame->cell);
+            run_weights(&b, 1e9 * (double)(op->kind == OP_CONV) +
+                                4.0 * (double)(pass->count * op->weights.gradient_len));
             b.before = b.after = NULL;
             break;
         case OP_STORE: /* the stored value is the value read */

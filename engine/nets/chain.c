@@ -48,7 +48,12 @@ static struct weights declare_weights(struct net *net, const struct layer *layer
     const ptrdiff_t shape[4] = {out, in, kernel, kernel};
     const double fan_in = (double)(in * kernel * kernel);
     const int copies = cells ? cells : 1;
-    struct weights w = {.cells = copies, .kernel = kernel, .in = in, .out = out, .bias = -1};
+    struct weights w = {.index = net->plan->weights_count++,
+                        .cells = copies,
+                        .kernel = kernel,
+                        .in = in,
+                        .out = out,
+                        .bias = -1};
     w.weight = dense ? net_declare(net, prefix, "weight", cells, 2, shape, true, INITIAL_UNIFORM,
                                    1.0 / sqrt(fan_in))
                      : net_declare(net, prefix, "weight", cells, 4, shape, true, INITIAL_NORMAL,
@@ -60,20 +65,16 @@ static struct weights declare_weights(struct net *net, const struct layer *layer
     }
     const ptrdiff_t in_blocks = (in + BLOCK - 1) / BLOCK, out_blocks = (out + BLOCK - 1) / BLOCK;
     const ptrdiff_t len = in_blocks * out_blocks * kernel * kernel * BLOCK * BLOCK;
-    struct plan *plan = net->plan;
     const ptrdiff_t fewest = 8; /* channels from which the transforms pay (bench_kernels) */
     const bool fast = kernel == 3 && !layer->direct && in >= fewest && out >= fewest;
     w.winograd_forward = fast && layer->stride == 1;
     w.winograd_backward = fast; /* a convolution of stride 1 over the dilated gradient */
     w.winograd_weights = w.winograd_forward && in >= BLOCK && out >= BLOCK;
     w.gradient_len = len;
-    w.forward_len = w.winograd_forward ? net->kernels->winograd_len(out, in) : len;
-    w.backward_len = w.winograd_backward ? net->kernels->winograd_len(in, out) : len;
-    w.bias_len = out_blocks * BLOCK;
-    w.forward = plan->packed_len;
-    w.backward = w.forward + copies * w.forward_len;
-    w.padded_bias = w.backward + copies * w.backward_len;
-    plan->packed_len = w.padded_bias + copies * w.bias_len;
+    w.form_len[FORM_FORWARD] = w.form_len[FORM_BACKWARD] = len;
+    w.form_len[FORM_FAST_FORWARD] = fast ? net->kernels->winograd_len(out, in) : 0;
+    w.form_len[FORM_FAST_BACKWARD] = fast ? net->kernels->winograd_len(in, out) : 0;
+    w.form_len[FORM_BIAS] = out_blocks * BLOCK;
     return w;
 }
 

@@ -35,14 +35,21 @@ struct norm {
 
 enum op_kind { OP_CONV, OP_DENSE, OP_MOMENTS, OP_STORE, OP_POOL, OP_FLATTEN, OP_RESIDUAL, OP_ODE };
 
-struct weights { /* of a convolution or dense layer, packed cell by cell (weights.c) */
+/* What kernels read of an operation's weights, packed cell by cell (weights.c). */
+enum form { FORM_FORWARD, FORM_BACKWARD, FORM_FAST_FORWARD, FORM_FAST_BACKWARD, FORM_BIAS, FORMS };
+struct packed {
+    void *at;         /* NULL: nobody has asked for it */
+    uint64_t version; /* of the values it was packed from */
+};
+
+struct weights { /* of a convolution or dense layer */
+    int index;        /* among the net's */
     int weight, bias; /* parameters; bias -1: none */
     int cells, kernel;
     ptrdiff_t in, out;
     bool winograd_forward, winograd_backward, winograd_weights; /* algorithms */
-    ptrdiff_t forward, backward, padded_bias; /* offsets of cell 0 in plan->packed, reals */
-    ptrdiff_t forward_len, backward_len, bias_len; /* of a cell, reals */
-    ptrdiff_t gradient_len; /* of a packed weight gradient, reals */
+    ptrdiff_t form_len[FORMS]; /* of a cell, reals */
+    ptrdiff_t gradient_len;    /* of a packed weight gradient, reals */
 };
 
 struct op {
@@ -73,13 +80,12 @@ struct plan {
     struct layers layers;
     ptrdiff_t augment;
     struct chain *chain;
-    ptrdiff_t packed_len; /* reals */
-    void *packed;
-    uint64_t packed_version;
+    int weights_count;
+    struct packed *packed; /* (weights_count, FORMS) */
     int ode_count;
     const struct op *odes[NET_BLOCKS_MAX];
     struct initial *initials; /* how each parameter is drawn */
-    void *lock;               /* pthread_mutex_t: weights are packed once for many passes */
+    void *lock;               /* pthread_mutex_t: of `packed`, which many passes share */
 };
 
 enum initial_kind { INITIAL_CONSTANT, INITIAL_NORMAL, INITIAL_UNIFORM };
@@ -99,8 +105,12 @@ void chain_settle(struct chain *chain);
 int net_declare(struct net *net, const char *prefix, const char *name, int cells, int rank,
                 const ptrdiff_t *shape, bool trainable, enum initial_kind kind, double value);
 
-/* Packs all weights again when net->version says so. */
-void weights_pack(struct net *net, struct pool *pool);
+/* Forms of the net's weights that a pass reads: (weights_count) sets, bit 1 << form. */
+typedef uint8_t form_set;
+/* Takes memory for all of them, which stays as long as the net. False: there is none. */
+bool weights_reserve(struct net *net, const form_set *wanted);
+/* Packs those again that net->version says are old. */
+void weights_pack(struct net *net, const form_set *wanted, struct pool *pool);
 void weights_draw(struct net *net, uint64_t seed);
 
 #endif

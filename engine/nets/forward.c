@@ -43,16 +43,18 @@ struct convolution convolution_back(const struct convolution *c, struct extent i
                                 .frame_height = in.height + border,
                                 .frame_width = in.width + border,
                                 .kernel = c->kernel,
-                                .stride = 1};
+                                .stride = 1,
+                                .pixels = c->height * c->width};
 }
 
 ptrdiff_t conv_together(const struct pass *pass, const struct op *op, struct extent in) {
     const struct convolution *c = &op->geometry, back = convolution_back(c, in);
-    ptrdiff_t together = op->weights.winograd_backward ? pass->chunk : 1;
-    if (op->weights.winograd_forward) {
+    const struct weights *w = &op->weights;
+    ptrdiff_t together = pass_is_fast(pass, w, true) ? pass->chunk : 1;
+    if (pass_is_fast(pass, w, false)) {
         together = pass->k->winograd_samples(c, together);
     }
-    if (op->weights.winograd_backward) {
+    if (pass_is_fast(pass, w, true)) {
         together = pass->k->winograd_samples(&back, together);
     }
     return together;
@@ -61,15 +63,34 @@ ptrdiff_t conv_together(const struct pass *pass, const struct op *op, struct ext
 void conv_samples(const struct pass *pass, const struct weights *w, bool back,
                   const struct convolution *c, ptrdiff_t samples, void *y, const void *frames,
                   const void *packed, const void *bias, const struct soon *soon, int worker) {
-    if (back ? w->winograd_backward : w->winograd_forward) {
+    if (pass_is_fast(pass, w, back)) {
         pass->k->winograd_conv(y, frames, packed, bias, c, samples, pass->scratch[worker], soon);
-        return;
+    } else {
+        pass->k->conv(y, (c->out_channels + BLOCK - 1) / BLOCK * c->height * c->width * BLOCK,
+                      frames, packed, bias, c, samples);
     }
-    const ptrdiff_t y_len = (c->out_channels + BLOCK - 1) / BLOCK * c->height * c->width * BLOCK;
-    for (ptrdiff_t i = 0; i < samples; i++) {
-        pass->k->conv(at(pass, y, i * y_len), at_const(pass, frames, i * frame_len(c)), packed,
-                      bias, c);
+}
+
+/* The frames of `count` samples from `first` on. */
+static void make_frames(const struct forward *f, ptrdiff_t first, ptrdiff_t count, void *frames) {
+    const struct pass *pass = f->pass;
+    const struct buffer *from = &f->chain->buffers[f->op->in.buffer];
+    const struct convolution *c = &f->op->geometry;
+    for (ptrdiff_t s = 0; s < count; s++) {
+        pass->k->value(at(pass, frames, s * frame_len(c)), c->kernel / 2,
+                       at(pass, f->frame->buffer[f->op->in.buffer], (first + s) * from->len),
+                       from->extent, &f->in);
     }
+}
+
+/* The norm whose moments are gathered while the operation runs, or NULL. */
+static const struct norm *gathered(const struct forward *f) {
+    return f->op->moments >= 0 && pass_gathers(f->pass) ? &f->chain->norms[f->op->moments] : NULL;
+}
+
+/* Whether what is read stands as a frame already. */
+static bool is_framed(const struct op *op) {
+    return op->geometry.kernel == 1 && lazy_is_plain(op->in);
 }
 
 static void conv_chunk(void *context, int chunk, int worker) {
@@ -81,12 +102,9 @@ static void conv_chunk(void *context, int chunk, int worker) {
     const struct convolution *c = &op->geometry;
     const struct extent out = {(c->out_channels + BLOCK - 1) / BLOCK, c->height, c->width};
     const ptrdiff_t out_len = out.blocks * out.height * out.width * BLOCK;
-    const int pad = c->kernel / 2;
-    const struct norm *norm = op->moments >= 0 && pass_gathers(pass)
-                                  ? &f->chain->norms[op->moments]
-                                  : NULL;
+    const struct norm *norm = gathered(f);
     double *partial = norm ? clear_partial(pass, chunk, norm->padded) : NULL;
-    const bool direct = pad == 0 && lazy_is_plain(op->in);
+    const bool direct = is_framed(op);
     ptrdiff_t first, last;
     chunk_range(pass, chunk, &first, &last);
     const ptrdiff_t together = conv_together(pass, op, from->extent);
@@ -94,9 +112,8 @@ static void conv_chunk(void *context, int chunk, int worker) {
         n = last - i < together ? last - i : together;
         const void *x = at(pass, f->frame->buffer[op->in.buffer], i * from->len);
         void *y = at(pass, f->y, i * out_len);
-        for (ptrdiff_t s = 0; s < n && !direct; s++) {
-            k->value(at(pass, pass->framed_x[worker], s * frame_len(c)), pad,
-                     at_const(pass, x, s * from->len), from->extent, &f->in);
+        if (!direct) {
+            make_frames(f, i, n, pass->framed_x[worker]);
         }
         struct soon soon = {0};
         pass_soon(pass, &soon, y, n * out_len, true);
@@ -108,6 +125,48 @@ static void conv_chunk(void *context, int chunk, int worker) {
             k->moments(partial, (i + s - first) * out.height * out.width,
                        at(pass, y, s * out_len), out, norm->of.act);
         }
+    }
+}
+
+/* ---- operations cut by channels: frames of all samples, products, moments ---- */
+
+static void frames_chunk(void *context, int chunk, int worker) {
+    (void)worker;
+    const struct forward *f = context;
+    ptrdiff_t first, last;
+    chunk_range(f->pass, chunk, &first, &last);
+    make_frames(f, first, last - first,
+                at(f->pass, f->pass->wide_x, first * frame_len(&f->op->geometry)));
+}
+
+static void moments_chunk(void *context, int chunk, int worker) {
+    (void)worker;
+    const struct forward *f = context;
+    const struct pass *pass = f->pass;
+    const struct buffer *to = &f->chain->buffers[f->op->out];
+    const struct norm *norm = gathered(f);
+    double *partial = clear_partial(pass, chunk, norm->padded);
+    ptrdiff_t first, last;
+    chunk_range(pass, chunk, &first, &last);
+    for (ptrdiff_t i = first; i < last; i++) {
+        pass->k->moments(partial, (i - first) * to->extent.height * to->extent.width,
+                         at(pass, f->y, i * to->len), to->extent, norm->of.act);
+    }
+}
+
+static void run_wide(struct forward *f) {
+    struct pass *pass = f->pass;
+    const struct op *op = f->op;
+    const double count = (double)pass->count;
+    const void *frames = pass->wide_x;
+    if (is_framed(op)) {
+        frames = f->frame->buffer[op->in.buffer];
+    } else {
+        pass_parallel(pass, count * (double)frame_len(&op->geometry), frames_chunk, f);
+    }
+    wide_conv(pass, &op->geometry, f->y, frames, f->packed, f->bias);
+    if (gathered(f)) {
+        pass_parallel(pass, count * (double)f->chain->buffers[op->out].len, moments_chunk, f);
     }
 }
 
@@ -174,6 +233,14 @@ static void sample_chunk(void *context, int chunk, int worker) {
     }
 }
 
+static void run_conv(struct forward *f, double work) {
+    if (pass_is_wide(f->pass, &f->op->weights)) {
+        run_wide(f);
+    } else {
+        pass_parallel(f->pass, work, conv_chunk, f);
+    }
+}
+
 static void run_residual(struct forward *f) {
     struct pass *pass = f->pass;
     const struct op *op = f->op;
@@ -186,7 +253,7 @@ static void run_residual(struct forward *f) {
     if (op->layer->down) {
         f->packed = packed_forward(pass, &op->weights, 0);
         f->y = out;
-        pass_parallel(pass, 1e9, conv_chunk, f);
+        run_conv(f, 1e9);
         path = out;
     }
     const struct combination sum = {
@@ -232,7 +299,11 @@ void chain_forward(struct pass *pass, const struct chain *chain, struct frame *f
             f.packed = packed_forward(pass, &op->weights, frame->cell);
             f.bias = packed_bias(pass, &op->weights, frame->cell);
             f.y = frame->buffer[op->out];
-            pass_parallel(pass, op_work(&f), op->kind == OP_CONV ? conv_chunk : dense_chunk, &f);
+            if (op->kind == OP_CONV) {
+                run_conv(&f, op_work(&f));
+            } else {
+                pass_parallel(pass, op_work(&f), dense_chunk, &f);
+            }
             break;
         case OP_MOMENTS:
             if (pass_gathers(pass)) {

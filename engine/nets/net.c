@@ -61,17 +61,16 @@ static void *zeroed_reals(const struct net *net, ptrdiff_t len) {
     return reals;
 }
 
-/* Takes values, gradients and packed weights. */
+/* Takes values and gradients. */
 static bool take_arrays(struct net *net, struct error *error) {
     struct plan *plan = net->plan;
     const double bytes = (double)net->kernels->real_size *
-                         ((double)net->value_len + (double)net->trainable_len +
-                          (double)plan->packed_len);
+                         ((double)net->value_len + (double)net->trainable_len);
     const double installed = (double)memory_installed();
     if (bytes <= installed) {
         net->values = zeroed_reals(net, net->value_len);
         net->grads = zeroed_reals(net, net->trainable_len);
-        plan->packed = zeroed_reals(net, plan->packed_len);
+        plan->packed = calloc((size_t)plan->weights_count * FORMS + 1, sizeof *plan->packed);
         if (net->values && net->grads && plan->packed) {
             return true;
         }
@@ -156,6 +155,9 @@ void net_free(struct net *net) {
     if (net->plan) {
         chain_free(net->plan->chain);
         layers_free(&net->plan->layers);
+        for (int i = 0; net->plan->packed && i < net->plan->weights_count * FORMS; i++) {
+            free(net->plan->packed[i].at);
+        }
         free(net->plan->packed);
         free(net->plan->initials);
         pthread_mutex_destroy(net->plan->lock);

@@ -44,17 +44,41 @@ static void *take_reals(struct pass *pass, ptrdiff_t reals) {
 /* ---- scratch: the largest of what any operation wants ---- */
 
 struct needs {
-    ptrdiff_t frame_x, frame_dy, dilated, scratch, dw, bias, channels;
+    ptrdiff_t frame_x, frame_dy, dilated, scratch, dw, bias, channels; /* of a worker, a chunk */
+    ptrdiff_t wide_x, wide_dy, wide_dilated;                           /* of the batch */
 };
 
-/* Of all samples of a chunk; no machine has as much where this does not fit. */
-static ptrdiff_t of_chunk(const struct pass *pass, ptrdiff_t len) {
+/* Of `samples` samples; no machine has as much where this does not fit. */
+static ptrdiff_t of_samples(ptrdiff_t samples, ptrdiff_t len) {
     ptrdiff_t product;
-    return __builtin_mul_overflow(pass->chunk, len, &product) ? PTRDIFF_MAX : product;
+    return __builtin_mul_overflow(samples, len, &product) ? PTRDIFF_MAX : product;
 }
 
 static void raise_to(ptrdiff_t *most, ptrdiff_t value) {
     *most = value > *most ? value : *most;
+}
+
+static void conv_needs(const struct pass *pass, const struct op *op, struct extent from,
+                       struct needs *needs) {
+    const struct convolution *c = &op->geometry, back = convolution_back(c, from);
+    const struct weights *w = &op->weights;
+    const bool wide = pass_is_wide(pass, w);
+    const ptrdiff_t samples = wide ? pass->options.batch : conv_together(pass, op, from);
+    const ptrdiff_t gradients = pass->options.gradients;
+    raise_to(wide ? &needs->wide_x : &needs->frame_x, of_samples(samples, frame_len(c)));
+    raise_to(wide ? &needs->wide_dy : &needs->frame_dy,
+             of_samples(samples * gradients, gradient_frame_len(c)));
+    if (c->stride > 1) {
+        raise_to(wide ? &needs->wide_dilated : &needs->dilated,
+                 of_samples(samples * gradients, frame_len(&back)));
+    }
+    raise_to(wide ? &needs->scratch : &needs->dw, wide ? wide_scratch(c) : w->gradient_len);
+    if (pass_is_fast(pass, w, false)) {
+        raise_to(&needs->scratch, pass->k->winograd_scratch(c, samples));
+    }
+    if (pass_is_fast(pass, w, true)) {
+        raise_to(&needs->scratch, pass->k->winograd_scratch(&back, samples));
+    }
 }
 
 static void chain_needs(const struct pass *pass, const struct chain *chain, struct needs *needs) {
@@ -66,33 +90,39 @@ static void chain_needs(const struct pass *pass, const struct chain *chain, stru
     }
     for (int i = 0; i < chain->op_count; i++) {
         const struct op *op = &chain->ops[i];
-        if (op->weights.cells) {
-            raise_to(&needs->dw, op->weights.gradient_len);
-            raise_to(&needs->bias, op->weights.bias_len);
-        }
+        raise_to(&needs->bias, op->weights.form_len[FORM_BIAS]);
         if (op->kind == OP_DENSE) {
-            raise_to(&needs->frame_x, of_chunk(pass, chain->buffers[op->in.buffer].len));
-            raise_to(&needs->frame_dy, of_chunk(pass, chain->buffers[op->out].len));
+            raise_to(&needs->dw, op->weights.gradient_len);
+            raise_to(&needs->frame_x, of_samples(pass->chunk, chain->buffers[op->in.buffer].len));
+            raise_to(&needs->frame_dy, of_samples(pass->chunk, chain->buffers[op->out].len));
         }
         if (op->geometry.kernel) {
-            const struct convolution *c = &op->geometry;
-            const struct extent from = chain->buffers[op->in.buffer].extent;
-            const ptrdiff_t together = conv_together(pass, op, from);
-            const struct convolution back = convolution_back(c, from);
-            raise_to(&needs->frame_x, together * frame_len(c));
-            raise_to(&needs->frame_dy, together * gradient_frame_len(c));
-            if (c->stride > 1) {
-                raise_to(&needs->dilated, together * frame_len(&back));
-            }
-            if (op->weights.winograd_forward) {
-                raise_to(&needs->scratch, pass->k->winograd_scratch(c, together));
-            }
-            if (op->weights.winograd_backward) {
-                raise_to(&needs->scratch, pass->k->winograd_scratch(&back, together));
-            }
+            conv_needs(pass, op, chain->buffers[op->in.buffer].extent, needs);
         }
         if (op->body && !dense_field_fits(op)) {
             chain_needs(pass, op->body, needs);
+        }
+    }
+}
+
+/* By which algorithm every operation is run, and which forms of its weights that reads. Without
+ * gradients the choice does not depend on the batch: a sample gives the same bits in any. */
+static void choose_algorithms(struct pass *pass, const struct chain *chain) {
+    for (int i = 0; i < chain->op_count; i++) {
+        const struct op *op = &chain->ops[i];
+        const struct weights *w = &op->weights;
+        if (w->cells) {
+            pass->wide[w->index] =
+                pass->options.gradients &&
+                wide_pays(op, chain->buffers[op->in.buffer].extent, pass->options.batch);
+            const int forward = pass_is_fast(pass, w, false) ? FORM_FAST_FORWARD : FORM_FORWARD;
+            const int backward = pass_is_fast(pass, w, true) ? FORM_FAST_BACKWARD : FORM_BACKWARD;
+            const bool both = pass->options.gradients || op->kind == OP_DENSE; /* struct field */
+            pass->forms[w->index] = (form_set)(1 << forward | (w->bias >= 0) << FORM_BIAS |
+                                               (both ? 1 << backward : 0));
+        }
+        if (op->body) {
+            choose_algorithms(pass, op->body);
         }
     }
 }
@@ -102,7 +132,9 @@ static double scratch_bytes(const struct pass *pass, const struct needs *needs) 
     const double worker = (double)needs->frame_x + (double)needs->scratch +
                           gradients * ((double)needs->frame_dy + (double)needs->dilated);
     const double chunks = gradients * CHUNKS * ((double)needs->dw + (double)needs->bias);
-    return (pool_threads(pass->pool) * worker + chunks) * (double)pass->k->real_size +
+    const double batch =
+        (double)needs->wide_x + (double)needs->wide_dy + (double)needs->wide_dilated;
+    return (pool_threads(pass->pool) * worker + chunks + batch) * (double)pass->k->real_size +
            (2.0 * CHUNKS + 8.0) * (double)needs->channels * sizeof(double);
 }
 
@@ -131,6 +163,12 @@ static bool scratch_create(struct pass *pass, const struct needs *needs) {
                                         !(pass->dilated[w] = take_reals(pass, needs->dilated)))) {
             return false;
         }
+    }
+    pass->wide_x = take_reals(pass, needs->wide_x);
+    pass->wide_dy = take_reals(pass, needs->wide_dy);
+    pass->wide_dilated = take_reals(pass, needs->wide_dilated);
+    if (!pass->wide_x || !pass->wide_dy || !pass->wide_dilated) {
+        return false;
     }
     if (pass->options.gradients) {
         pass->dw = take_reals(pass, CHUNKS * needs->dw);
@@ -227,6 +265,18 @@ static ptrdiff_t chunk_of(const struct pass_options *options) {
     return even > few ? even : few;
 }
 
+static bool plan_weights(struct pass *pass) {
+    const struct plan *plan = pass->net->plan;
+    const size_t count = (size_t)plan->weights_count;
+    pass->wide = pass_take_zero(pass, count * sizeof *pass->wide);
+    pass->forms = pass_take_zero(pass, count * sizeof *pass->forms);
+    if (!pass->wide || !pass->forms) {
+        return false;
+    }
+    choose_algorithms(pass, plan->chain);
+    return weights_reserve(pass->net, pass->forms);
+}
+
 struct pass *pass_create(struct net *net, const struct pass_options *options, struct error *error) {
     struct pass *pass = calloc(1, sizeof *pass);
     if (!pass || options->batch < 1) {
@@ -251,10 +301,13 @@ struct pass *pass_create(struct net *net, const struct pass_options *options, st
     pass->chunk = chunk_of(options);
     const struct chain *chain = net->plan->chain;
     struct needs needs = {0};
-    chain_needs(pass, chain, &needs);
-    pass->frame = frame_create(pass, chain);
-    pass->work = pass->frame && options->gradients ? frame_work(pass, chain) : NULL;
-    bool ok = pass->frame && (pass->work || !options->gradients);
+    bool ok = plan_weights(pass);
+    if (ok) {
+        chain_needs(pass, chain, &needs);
+        pass->frame = frame_create(pass, chain);
+        pass->work = pass->frame && options->gradients ? frame_work(pass, chain) : NULL;
+        ok = pass->frame && (pass->work || !options->gradients);
+    }
     if (ok && !choose_memory(pass, &needs, error)) { /* before any of it is taken */
         pass_free(pass);
         return NULL;
@@ -268,7 +321,7 @@ struct pass *pass_create(struct net *net, const struct pass_options *options, st
         pass_free(pass);
         return NULL;
     }
-    weights_pack(net, pass->pool);
+    weights_pack(net, pass->forms, pass->pool);
     return pass;
 }
 
@@ -289,15 +342,22 @@ void pass_parallel(struct pass *pass, double work, pool_function *function, void
     pool_run(work > 2e5 ? pass->pool : NULL, pass_chunks(pass), function, context);
 }
 
+static const void *packed_at(const struct pass *pass, const struct weights *w, enum form form,
+                             int cell) {
+    assert(pass->forms[w->index] >> form & 1);
+    const struct packed *packed = &pass->net->plan->packed[w->index * FORMS + (int)form];
+    return at_const(pass, packed->at, cell * w->form_len[form]);
+}
 const void *packed_forward(const struct pass *pass, const struct weights *w, int cell) {
-    return at(pass, pass->net->plan->packed, w->forward + cell * w->forward_len);
+    return packed_at(pass, w, pass_is_fast(pass, w, false) ? FORM_FAST_FORWARD : FORM_FORWARD,
+                     cell);
 }
 const void *packed_backward(const struct pass *pass, const struct weights *w, int cell) {
-    return at(pass, pass->net->plan->packed, w->backward + cell * w->backward_len);
+    return packed_at(pass, w, pass_is_fast(pass, w, true) ? FORM_FAST_BACKWARD : FORM_BACKWARD,
+                     cell);
 }
 const void *packed_bias(const struct pass *pass, const struct weights *w, int cell) {
-    return w->bias < 0 ? NULL
-                       : at(pass, pass->net->plan->packed, w->padded_bias + cell * w->bias_len);
+    return w->bias < 0 ? NULL : packed_at(pass, w, FORM_BIAS, cell);
 }
 
 struct transfer {
@@ -358,7 +418,7 @@ const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count) {
     const struct net *net = pass->net;
     const struct chain *chain = net->plan->chain;
     pass->count = count;
-    weights_pack(pass->net, pass->pool);
+    weights_pack(pass->net, pass->forms, pass->pool);
     struct transfer in = {.pass = pass,
                           .plain_in = x,
                           .buffer = &chain->buffers[0],

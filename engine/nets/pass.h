@@ -78,10 +78,13 @@ struct pass {
     enum again again;
     bool differentiable;    /* run forward, and not backward since */
     ptrdiff_t chunk, count; /* samples: of a chunk, of the batch under way */
+    bool *wide;      /* by weights: the operation is cut by channels (wide.c) */
+    form_set *forms; /* by weights: what it reads of them */
     struct frame *frame;
     struct work *work;
     void *outputs, *doutputs;          /* plain; blocked */
     void **framed_x, **framed_dy, **dilated, **scratch; /* per worker */
+    void *wide_x, *wide_dy, *wide_dilated; /* frames of all samples, for wide operations */
     void *dw, *dbias;                  /* per chunk */
     ptrdiff_t dw_stride, dbias_stride; /* reals */
     double *partial;                   /* per chunk: two doubles a padded channel */
@@ -159,6 +162,14 @@ void pass_parallel(struct pass *pass, double work, pool_function *function, void
  * its output; `in` is the extent of the input. */
 struct convolution convolution_back(const struct convolution *c, struct extent in);
 
+/* By which algorithm an operation is run forward, or back to its input; and its weight gradients. */
+static inline bool pass_is_wide(const struct pass *pass, const struct weights *w) {
+    return pass->wide[w->index];
+}
+static inline bool pass_is_fast(const struct pass *pass, const struct weights *w, bool back) {
+    return (back ? w->winograd_backward : w->winograd_forward) && !pass_is_wide(pass, w);
+}
+
 /* How many samples of a chunk an operation's convolutions take at once; `in`: of its input. */
 ptrdiff_t conv_together(const struct pass *pass, const struct op *op, struct extent in);
 
@@ -195,6 +206,17 @@ static inline void pass_soon(const struct pass *pass, struct soon *soon, const v
 const void *packed_forward(const struct pass *pass, const struct weights *w, int cell);
 const void *packed_backward(const struct pass *pass, const struct weights *w, int cell);
 const void *packed_bias(const struct pass *pass, const struct weights *w, int cell); /* or NULL */
+
+/* Whether an operation is cut by channels in passes of this batch, frames of all samples being made
+ * first, and the same for all threads. */
+bool wide_pays(const struct op *op, struct extent in, ptrdiff_t batch);
+/* y = convolution of the frames of the batch. */
+void wide_conv(struct pass *pass, const struct convolution *c, void *y, const void *frames,
+               const void *packed, const void *bias);
+/* Adds the gradients by the weights of a cell to the net's; scratch of wide_scratch reals. */
+void wide_weights(struct pass *pass, const struct weights *w, const struct convolution *c,
+                  const void *frames_x, const void *frames_dy, int cell);
+ptrdiff_t wide_scratch(const struct convolution *c);
 
 /* Whether a forward pass gathers batch statistics. */
 static inline bool pass_gathers(const struct pass *pass) {

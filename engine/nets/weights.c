@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/rng.h"
 
 static void *real_at(const struct net *net, void *base, ptrdiff_t reals) {
@@ -15,59 +16,94 @@ static void *real_at(const struct net *net, void *base, ptrdiff_t reals) {
 struct packing {
     struct net *net;
     const struct weights *w;
+    enum form form;
+    void *to;
 };
 
-/* Part 2 c: the forward weights of cell c; 2 c + 1: the backward ones. */
-static void pack_part(void *context, int part, int worker) {
+static void pack_cell(void *context, int cell, int worker) {
     (void)worker;
     const struct packing *p = context;
     const struct net *net = p->net;
     const struct weights *w = p->w;
     const struct kernels *k = net->kernels;
-    const int cell = part / 2, back = part % 2;
-    const ptrdiff_t len = w->in * w->out * w->kernel * w->kernel;
-    const void *from = real_at(net, net->values, net->parameters[w->weight].offset + cell * len);
-    void *to = real_at(net, net->plan->packed,
-                       back ? w->backward + cell * w->backward_len
-                            : w->forward + cell * w->forward_len);
-    if (back ? w->winograd_backward : w->winograd_forward) {
+    const bool bias = p->form == FORM_BIAS;
+    const bool back = p->form == FORM_BACKWARD || p->form == FORM_FAST_BACKWARD;
+    const ptrdiff_t len = bias ? w->out : w->in * w->out * w->kernel * w->kernel;
+    const void *from =
+        real_at(net, net->values, net->parameters[bias ? w->bias : w->weight].offset + cell * len);
+    void *to = real_at(net, p->to, cell * w->form_len[p->form]);
+    if (bias) {
+        memcpy(to, from, (size_t)len * k->real_size);
+    } else if (p->form == FORM_FAST_FORWARD || p->form == FORM_FAST_BACKWARD) {
         k->winograd_pack(to, from, w->out, w->in, back);
     } else {
         k->pack(to, from, w->out, w->in, w->kernel, back);
     }
 }
 
-static void pack_weights(struct net *net, const struct weights *w, struct pool *pool) {
-    const struct kernels *k = net->kernels;
-    struct packing packing = {net, w};
-    pool_run(w->forward_len > 20000 ? pool : NULL, 2 * w->cells, pack_part, &packing);
-    for (int cell = 0; cell < w->cells && w->bias >= 0; cell++) {
-        void *bias = real_at(net, net->plan->packed, w->padded_bias + cell * w->bias_len);
-        k->set(bias, 0.0, w->bias_len);
-        memcpy(bias, real_at(net, net->values, net->parameters[w->bias].offset + cell * w->out),
-               (size_t)w->out * k->real_size);
+static struct packed *packed_of(const struct net *net, const struct weights *w, int form) {
+    return &net->plan->packed[w->index * FORMS + form];
+}
+
+static void pack_weights(struct net *net, const struct weights *w, form_set wanted,
+                         struct pool *pool) {
+    for (int form = 0; form < FORMS; form++) {
+        struct packed *packed = packed_of(net, w, form);
+        if ((wanted >> form & 1) && packed->version != net->version) {
+            struct packing packing = {net, w, (enum form)form, packed->at};
+            pool_run(w->gradient_len > 20000 ? pool : NULL, w->cells, pack_cell, &packing);
+            packed->version = net->version;
+        }
     }
 }
 
-static void pack_chain(struct net *net, const struct chain *chain, struct pool *pool) {
-    for (int i = 0; i < chain->op_count; i++) {
+static bool reserve_weights(struct net *net, const struct weights *w, form_set wanted) {
+    for (int form = 0; form < FORMS; form++) {
+        struct packed *packed = packed_of(net, w, form);
+        if ((wanted >> form & 1) && !packed->at) {
+            const size_t size =
+                (size_t)(w->cells * w->form_len[form]) * net->kernels->real_size;
+            packed->at = memory_aligned((size + 63) / 64 * 64);
+            if (!packed->at) {
+                return false;
+            }
+            memset(packed->at, 0, size); /* the padding of biases is not packed */
+        }
+    }
+    return true;
+}
+
+/* Reserves memory, or packs. */
+static bool each_weights(struct net *net, const struct chain *chain, const form_set *wanted,
+                         bool reserve, struct pool *pool) {
+    bool good = true;
+    for (int i = 0; i < chain->op_count && good; i++) {
         const struct op *op = &chain->ops[i];
-        if (op->weights.cells) {
-            pack_weights(net, &op->weights, pool);
+        const struct weights *w = &op->weights;
+        if (w->cells && reserve) {
+            good = reserve_weights(net, w, wanted[w->index]);
+        } else if (w->cells) {
+            pack_weights(net, w, wanted[w->index], pool);
         }
         if (op->body) {
-            pack_chain(net, op->body, pool);
+            good = good && each_weights(net, op->body, wanted, reserve, pool);
         }
     }
+    return good;
 }
 
-void weights_pack(struct net *net, struct pool *pool) {
+bool weights_reserve(struct net *net, const form_set *wanted) {
     struct plan *plan = net->plan;
     pthread_mutex_lock(plan->lock);
-    if (plan->packed_version != net->version) {
-        pack_chain(net, plan->chain, pool);
-        plan->packed_version = net->version;
-    }
+    const bool good = each_weights(net, plan->chain, wanted, true, NULL);
+    pthread_mutex_unlock(plan->lock);
+    return good;
+}
+
+void weights_pack(struct net *net, const form_set *wanted, struct pool *pool) {
+    struct plan *plan = net->plan;
+    pthread_mutex_lock(plan->lock);
+    (void)each_weights(net, plan->chain, wanted, false, pool);
     pthread_mutex_unlock(plan->lock);
 }
 
