@@ -1,4 +1,5 @@
 /* cn.plot: drawings in text. */
+#include <complex.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -216,8 +217,9 @@ static const struct option region_options[] = {
 };
 enum { REGION_OPTIONS = sizeof region_options / sizeof *region_options };
 
-static double growth(const void *scheme, double re, double im) {
-    return stability_growth(scheme, re, im);
+static double growth(const void *stability, double re, double im) {
+    const double modulus = cabs(stability_at(stability, CMPLX(re, im)));
+    return isnan(modulus) ? (double)INFINITY : modulus;
 }
 
 static double growth_of_adams(const void *formula, double re, double im) {
@@ -270,15 +272,22 @@ static int region_call(lua_State *L) {
     bind_table(L, 1, call);
     bind_options(L, region_options, REGION_OPTIONS, call, bind_json(L, 1, call, objects), objects,
                  &options);
-    const struct adams *formula = NULL;
-    if (lua_getfield(L, 1, "scheme") == LUA_TSTRING) {
-        formula = adams_find(lua_tostring(L, -1));
-    }
-    struct plane plane = {.kind = kind_of(options.dots),
-                          .growth = formula ? growth_of_adams : growth,
-                          .scheme = formula};
-    if (!formula) {
-        plane.scheme = tableau_from(L, lua_gettop(L), call);
+    struct plane plane = {.kind = kind_of(options.dots)};
+    struct stability stability;
+    const bool has_name = lua_getfield(L, 1, "scheme") == LUA_TSTRING;
+    const struct adams *formula = has_name ? adams_find(lua_tostring(L, -1)) : NULL;
+    if (formula) {
+        plane.growth = growth_of_adams;
+        plane.scheme = formula;
+    } else {
+        struct error error;
+        if (!has_name) {
+            stability = stability_of(tableau_from(L, lua_gettop(L), call));
+        } else if (!stability_find(lua_tostring(L, -1), &stability, &error)) {
+            bind_refuse(L, "%s: %s", call, error.text);
+        }
+        plane.growth = growth;
+        plane.scheme = &stability;
     }
     static const int styles[] = {0, 3, 5}; /* a disc, a diamond, a ring */
     for (int i = 0; i < 3; i++) {
@@ -310,7 +319,8 @@ static const struct help_argument convergence_arguments[] = {
     {0}};
 
 static const struct help_argument region_arguments[] = {
-    {"scheme", "a name, of Adams-Bashforth formulas too, or a tableau (required)"},
+    {"scheme", "a name, of Adams-Bashforth formulas too, \"backward_euler\", \"trapezoid\", or a "
+               "tableau (required)"},
     {"learned", "eigenvalues: a list of { re, im }, or of real numbers"},
     {"predicted", "eigenvalues, likewise"},
     {"exact", "eigenvalues, likewise"},

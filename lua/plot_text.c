@@ -2,6 +2,7 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,41 @@ static void draw_plane(struct grid *grid, struct rect rect, const void *subject)
 void plot_text_loglog(lua_State *L, const struct loglog *loglog, int width, int height) {
     push(L, width, height ? height : loglog_rows(loglog, width), loglog->kind == CANVAS_ASCII,
          draw_loglog, loglog);
+}
+
+static void add_curves(struct loglog *loglog, const struct convergence *convergence, bool is_true,
+                       const struct tableau *trained) {
+    for (int i = 0; i < convergence->curve_count && loglog->count < LOGLOG_CURVES; i++) {
+        const struct convergence_curve *curve = &convergence->curve[i];
+        loglog->curves[loglog->count++] =
+            (struct loglog_curve){.name = curve->scheme->name,
+                                  .is_true = is_true,
+                                  .is_trained = curve->scheme == trained,
+                                  .count = convergence->grid_count,
+                                  .h = convergence->h,
+                                  .error = curve->error,
+                                  .slope = curve->fit.slope,
+                                  .interval = curve->fit.interval,
+                                  .expected = curve->expected.order};
+    }
+}
+
+void plot_text_convergence(lua_State *L, const struct convergence *learned,
+                           const struct convergence *truth, const struct tableau *trained,
+                           int width, int height) {
+    const struct convergence *first = learned ? learned : truth;
+    struct loglog loglog = {.kind = plot_text_kind(),
+                            .is_mono = true,
+                            .dt = trained ? first->dt : (double)NAN,
+                            .limit = learned ? learned->floor : (double)NAN,
+                            .resolution = first->resolution};
+    if (learned) {
+        add_curves(&loglog, learned, false, trained);
+    }
+    if (truth) {
+        add_curves(&loglog, truth, true, trained);
+    }
+    plot_text_loglog(L, &loglog, width, height);
 }
 
 void plot_text_plane(lua_State *L, const struct plane *plane, int width, int height) {

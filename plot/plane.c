@@ -62,12 +62,15 @@ static bool follow(const struct plane *plane, double step, struct plane_window *
 }
 
 struct plane_window plane_whole(const struct plane *plane) {
-    const struct plane_window origin = {-0.1, 0.1, -0.1, 0.1};
+    const struct plane_window origin = {-0.1, 0.1, -0.1, 0.1}, unbounded = {-3, 3, -3, 3};
     struct plane_window window = origin;
     double step = 0.02;
-    for (int doubling = 0; doubling < 8 && !follow(plane, step, &window); doubling++) {
+    for (int doubling = 0; !follow(plane, step, &window); doubling++) {
         step *= 2;
-        window = origin;
+        window = doubling < 8 ? origin : unbounded;
+        if (doubling == 8) {
+            break;
+        }
     }
     for (int i = 0; i < plane->count; i++) {
         for (int j = 0; j < plane->sets[i].count; j++) {
@@ -178,6 +181,32 @@ static void draw_outline(struct plot *plot, const struct plane *plane) {
     canvas_lay(canvas, plot->grid, plot->area.x, plot->area.y);
 }
 
+/* Says which side of the outline is the stable one: in the longest run of free cells on it. */
+static void draw_word(struct plot *plot, const struct plane *plane) {
+    static const char word[] = "stable";
+    enum { LENGTH = sizeof word - 1 };
+    int longest = 0, at_x = 0, at_y = 0;
+    for (int y = 0; y < plot->area.height; y++) {
+        const double im = axis_value(&plot->y, 1 - (y + 0.5) / plot->area.height);
+        int run = 0;
+        for (int x = 0; x < plot->area.width; x++) {
+            const double re = axis_value(&plot->x, (x + 0.5) / plot->area.width);
+            const bool is_free =
+                grid_at(plot->grid, plot->area.x + x, plot->area.y + y)->glyph == ' ';
+            run = is_free && is_stable(plane, re, im) ? run + 1 : 0;
+            if (run > longest) {
+                longest = run;
+                at_x = x + 1 - run;
+                at_y = y;
+            }
+        }
+    }
+    if (longest >= LENGTH + 2) {
+        (void)grid_text(plot->grid, plot->area.x + at_x + (longest - LENGTH) / 2,
+                        plot->area.y + at_y, LENGTH, GRID_FAINT, 0, "%s", word);
+    }
+}
+
 static void draw_marks(struct plot *plot, const struct plane *plane) {
     for (int i = plane->count - 1; i >= 0; i--) {
         const struct plane_set *set = &plane->sets[i];
@@ -209,6 +238,7 @@ void plane_draw_window(struct grid *grid, struct rect rect, const struct plane *
     draw_outline(&plot, plane);
     draw_marks(&plot, plane);
     (void)grid_text(grid, plot.area.x, plot.area.y, 2, GRID_FAINT, 0, "Im");
+    draw_word(&plot, plane);
     canvas_free(&plot.canvas);
 }
 

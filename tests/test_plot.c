@@ -268,6 +268,23 @@ Test(plot, region_is_a_circle_where_it_is_one_and_marks_stand_in_their_place) {
     cr_expect_eq(pair.width, 1);
 }
 
+Test(plot, stable_side_of_the_outline_is_named) {
+    double (*const growths[])(const void *, double, double) = {euler, implicit};
+    for (int i = 0; i < 2; i++) {
+        const struct plane plane = {.growth = growths[i]};
+        const struct plane_window window = {-2.2, 2.2, -1.5, 1.5};
+        grid_resize(&grid, 72, 24);
+        plane_draw_window(&grid, (struct rect){0, 0, 72, 24}, &plane, &window);
+        const char *text = text_of(), *word = strstr(text, "stable");
+        cr_assert_not_null(word, "%s", text);
+        const struct rect circle = box_of(BRAILLE, BRAILLE_LAST, GRID_FAINT);
+        const struct rect first = box_of('b', 'b', GRID_FAINT);
+        const bool is_inside = first.x > circle.x && first.x < circle.x + circle.width &&
+                               first.y > circle.y && first.y < circle.y + circle.height;
+        cr_expect_eq(is_inside, i == 0, "%s", text);
+    }
+}
+
 Test(plot, eigenvalues_too_close_for_the_whole_are_drawn_once_more) {
     static const double learned[][2] = {{-0.0049958, -0.0998334}, {-0.0049958, 0.0998334}};
     static const double exact[][2] = {{0, 0.1}, {0, -0.1}, {(double)NAN, 1}};

@@ -64,6 +64,9 @@ local own = cn.ode.tableau{ a = { {} }, b = { 1 } }
 assert(cn.plot.region{ scheme = own, learned = { { -1, 0 } } }.learned[1] == 0)
 assert(#cn.plot.region{ scheme = "rk4_38", width = 30, height = 10 }.text > 50)
 
+local back = cn.plot.region{ scheme = "backward_euler", learned = { -1, 0.5 } }
+assert(math.abs(back.learned[1] - 0.5) < 1e-15 and back.learned[2] == 2)
+assert(cn.plot.region{ scheme = "trapezoid", exact = { { 0, 3 } } }.exact[1] == 1)
 local ab2 = cn.plot.region{ scheme = "adams2", learned = { -0.99, -1.01 } }
 assert(ab2.learned[1] < 1 and ab2.learned[2] > 1)
 
