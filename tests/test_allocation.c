@@ -10,6 +10,7 @@
 #include "learn/optim.h"
 #include "learn/train.h"
 #include "learn_setup.h"
+#include "ode/solve.h"
 
 static atomic_bool counting;
 static atomic_long allocations;
@@ -248,4 +249,46 @@ Test(allocation, a_forward_pass_takes_no_memory) {
     pass_free(pass);
     free(x);
     net_free(net);
+}
+
+static bool turn(void *context, ptrdiff_t count, const double *t, const double *y, double *dy) {
+    (void)context;
+    (void)t;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        dy[2 * i] = y[2 * i + 1];
+        dy[2 * i + 1] = -y[2 * i];
+    }
+    return true;
+}
+
+/* What solving until `t1` allocates. */
+static long count_solving(struct solve_options options, double t1) {
+    static const double y0[6] = {1, 0, 0.5, -2, 3, 1};
+    const struct ode_field field = {"turn", 2, turn, NULL, NULL};
+    struct error error;
+    options.t1 = t1;
+    options.save_at = &t1;
+    options.saves = 1;
+    options.steps *= (ptrdiff_t)t1;
+    count_begin();
+    struct solution *solution = solve(&field, 3, y0, &options, &error);
+    const long seen = count_end();
+    cr_assert_not_null(solution, "%s", error.text);
+    solution_free(solution);
+    return seen;
+}
+
+Test(allocation, a_step_of_a_solution_takes_no_memory) {
+    static const double tolerance[2] = {1e-7, 1e-7};
+    require_watch();
+    struct solve_options options = solve_defaults();
+    options.rtol = options.atol = tolerance;
+    options.scheme = tableau_find("dopri54", NULL);
+    cr_expect_eq(count_solving(options, 1), count_solving(options, 60));
+    options.steps = 10;
+    options.compensated = true;
+    cr_expect_eq(count_solving(options, 1), count_solving(options, 60));
+    options.scheme = NULL;
+    options.adams = adams_at(5);
+    cr_expect_eq(count_solving(options, 1), count_solving(options, 60));
 }

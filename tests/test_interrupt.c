@@ -56,6 +56,17 @@ Test(interrupt, stops_a_loop) {
     stop("while true do end");
 }
 
+Test(interrupt, stops_the_solution_of_a_built_in_system) {
+    stop("cn.ode.solve{ system = 'lorenz', t1 = 1e9, steps = 1e12, save_at = { 1e9 } }");
+}
+
+Test(interrupt, stops_the_solution_of_a_field_in_lua) {
+    stop("cn.ode.solve{ f = function(t, y) return { -y[1] } end, y0 = { 1 }, t1 = 1, steps = 1e12, "
+         "save_at = { 1 } }");
+    stop("while true do pcall(cn.ode.solve, { f = function(t, y) while true do end end, y0 = { 1 }, "
+         "t1 = 1, steps = 1 }) end");
+}
+
 Test(interrupt, stops_a_loop_around_pcall) {
     stop("while true do pcall(error) end");
     stop("while true do pcall(function() while true do end end) end");

@@ -45,6 +45,10 @@ Test(lua, fields_written_in_lua_are_solved_on_exact_grids) {
     run_file("ode");
 }
 
+Test(lua, steps_are_chosen_and_states_between_them_known) {
+    run_file("solve");
+}
+
 Test(lua, systems_are_objects_with_their_solutions) {
     run_file("system");
 }

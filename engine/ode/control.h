@@ -1,5 +1,5 @@
 /* Control of the step by an error estimate: norms, controllers, the first step, and the test for
- * stiffness. Numbers only; solve.c has the loop. NUMERICS.md eq. 80 to 85. */
+ * stiffness. Numbers only; solve.c has the loop. NUMERICS.md eq. 80 to 84. */
 #ifndef CONTINUO_ODE_CONTROL_H
 #define CONTINUO_ODE_CONTROL_H
 

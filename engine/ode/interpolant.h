@@ -4,7 +4,7 @@
  *
  *     y(t + theta h) = y + h sum_{k = 1}^{terms} theta^k d_k
  *
- * for the polynomials; of a step taken again d_1 is the first slope. NUMERICS.md eq. 86, 87. */
+ * for the polynomials; of a step taken again d_1 is the first slope. NUMERICS.md eq. 85 to 87. */
 #ifndef CONTINUO_ODE_INTERPOLANT_H
 #define CONTINUO_ODE_INTERPOLANT_H
 

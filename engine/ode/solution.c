@@ -112,7 +112,7 @@ bool solution_within(struct solution *solution, double begin, double end, const 
     again->end[0] = t;
     memcpy(again->y, y, size);
     memcpy(again->k, d, size);
-    if (!stepper_attempt(again, NULL, 0)) {
+    if (!stepper_step(again, NULL, 0)) {
         return false;
     }
     memcpy(out, again->next, size);

@@ -40,7 +40,7 @@ struct solution_sample {
     ptrdiff_t attempts, attempts_room;
     struct solution_attempt *attempt; /* in their order */
     ptrdiff_t pieces, pieces_room;
-    double *piece; /* (pieces, 2 + n (1 + terms)): begin, end, y, d of eq. 86 */
+    double *piece; /* (pieces, 2 + n (1 + terms)): begin, end, y, d of eq. 85 */
 };
 
 struct solution {

@@ -1,266 +1,13 @@
 #include "ode/solve.h"
 
-#include <assert.h>
-#include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* A sample on its way, in a row of the stepper. */
-struct traveller {
-    ptrdiff_t index; /* of the sample */
-    ptrdiff_t next;  /* of save_at */
-    double want;     /* length the controller asks for, > 0 */
-    bool shortened;  /* this attempt is shorter than that */
-    double error;
-    struct control_memory memory;
-    struct control_stiff stiff;
-};
-
-struct run {
-    const struct solve_options *options;
-    struct solution *solution;
-    struct stepper stepper;
-    struct traveller *row; /* (rows) */
-    bool *accepted, *wanted, *over; /* (rows) this attempt; its end's slope; leaves after it */
-    double direction, final;
-    double *save_at; /* (saves) on the grid exactly, where equal steps meet them */
-    struct grid grid;
-    const struct grid *even; /* &grid in equal steps, else NULL */
-    ptrdiff_t step;          /* of the grid */
-    int exponent;
-    double *error, *error_low; /* (rows, n) */
-    struct control_probe probe;
-    bool probing;
-    double *past; /* Adams: (order - 1, rows, n) slopes of the first steps */
-    bool fitting; /* polynomials are wanted */
-    double *fit, *between; /* (terms, n), (n) */
-};
-
-struct solve_options solve_defaults(void) {
-    return (struct solve_options){
-        .control = CONTROL_PI, .limit = 100000, .stiff_after = 1000};
-}
-
-static const char *name_of(const struct solve_options *o) {
-    return o->adams ? o->adams->name : o->scheme->name;
-}
-
-/* ---- refusals ------------------------------------------------------------------------------ */
-
-static bool check_tolerances(const struct solve_options *o, ptrdiff_t n, struct error *error) {
-    if (o->adams || o->scheme->error_count == 0) {
-        return error_set(error, ERROR_VALUE,
-                         "step control needs an error estimate, which scheme \"%s\" does not have; "
-                         "give steps = N, or a pair such as \"dopri54\"",
-                         name_of(o));
-    }
-    if (o->estimate < 0 || o->estimate >= o->scheme->error_count) {
-        return error_set(error, ERROR_VALUE, "scheme \"%s\" has %d error estimates, and not %d",
-                         o->scheme->name, o->scheme->error_count, o->estimate + 1);
-    }
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const double r = o->rtol[i], a = o->atol[i];
-        if (!(r >= 0 && a >= 0 && r + a > 0) || !isfinite(r + a)) {
-            return error_set(error, ERROR_VALUE,
-                             "tolerances of component %td are rtol = %g and atol = %g; they must "
-                             "be at least 0, and one of them above",
-                             i + 1, r, a);
-        }
-        if (r > 0 && r < 10 * DBL_EPSILON && a == 0) {
-            return error_set(error, ERROR_VALUE,
-                             "rtol = %g of component %td is below what doubles can keep; give at "
-                             "least %.1g",
-                             r, i + 1, 10 * DBL_EPSILON);
-        }
-    }
-    if (!(o->first >= 0 && o->longest >= 0)) {
-        return error_set(error, ERROR_VALUE,
-                         "\"first\" is %g and \"longest\" %g; lengths of steps are not negative",
-                         o->first, o->longest);
-    }
-    return true;
-}
-
-static bool check(const struct ode_field *field, ptrdiff_t count, const struct solve_options *o,
-                  struct error *error) {
-    assert(field->n > 0 && count > 0 && (!o->scheme != !o->adams));
-    if (!isfinite(o->t0) || !isfinite(o->t1) || o->t0 == o->t1) {
-        return error_set(error, ERROR_VALUE,
-                         "\"t0\" and \"t1\" are %.12g and %.12g; they must be two different numbers",
-                         o->t0, o->t1);
-    }
-    if (o->steps == 0 && !check_tolerances(o, field->n, error)) {
-        return false;
-    }
-    if (o->adams && o->interpolant == INTERPOLANT_OWN) {
-        return error_set(error, ERROR_VALUE,
-                         "\"%s\" has no interpolant of its own; there are \"hermite\" and \"again\"",
-                         o->adams->name);
-    }
-    if (o->scheme && o->interpolant != INTERPOLANT_AUTO &&
-        interpolant_order(o->interpolant, o->scheme) == 0) {
-        return error_set(error, ERROR_VALUE,
-                         "scheme \"%s\" has no interpolant of its own; there are \"hermite\" and "
-                         "\"again\"",
-                         o->scheme->name);
-    }
-    return true;
-}
-
-/* Times of save_at, checked, and moved onto the grid of equal steps where they are on it but for
- * rounding. */
-static bool read_saves(struct run *run, struct error *error) {
-    const struct solve_options *const o = run->options;
-    const double slack = 8 * DBL_EPSILON * fmax(fabs(o->t0), fabs(o->t1));
-    for (ptrdiff_t i = 0; i < o->saves; i++) {
-        const double t = o->save_at[i];
-        run->save_at[i] = t;
-        if (run->even) {
-            const double place = (t - o->t0) / (o->t1 - o->t0) * (double)o->steps;
-            const double step = fmin(fmax(round(place), 0), (double)o->steps);
-            const double time = grid_time(&run->grid, (ptrdiff_t)step, (struct rational){0, 1});
-            const bool on = fabs(time - t) <= slack;
-            run->save_at[i] = on ? time : t;
-            if (!on && !o->interpolate) {
-                return error_set(error, ERROR_VALUE,
-                                 "save_at[%td] = %.12g is not on the grid of %td steps from %.12g "
-                                 "to %.12g; nearest is %.12g, or give interpolate = true",
-                                 i + 1, t, o->steps, o->t0, o->t1, time);
-            }
-        }
-        const double now = run->save_at[i];
-        if (!(run->direction * (now - o->t0) >= 0 && run->direction * (o->t1 - now) >= 0)) {
-            return error_set(error, ERROR_VALUE,
-                             "save_at[%td] = %.12g is not between t0 = %.12g and t1 = %.12g", i + 1,
-                             t, o->t0, o->t1);
-        }
-        if (i > 0 && !(run->direction * (now - run->save_at[i - 1]) > 0)) {
-            return error_set(error, ERROR_VALUE,
-                             "save_at must go from t0 towards t1, but entry %td does not come "
-                             "behind entry %td",
-                             i + 1, i);
-        }
-    }
-    return true;
-}
-
-/* ---- planning ------------------------------------------------------------------------------ */
-
-static enum interpolant choose_interpolant(const struct solve_options *o) {
-    if (o->interpolant != INTERPOLANT_AUTO) {
-        return o->interpolant;
-    }
-    if (!o->adams) {
-        return interpolant_choose(o->scheme);
-    }
-    /* an own one of the starter says nothing of steps that are not its own */
-    return interpolant_order(INTERPOLANT_HERMITE, o->adams->starter) >= o->adams->order
-               ? INTERPOLANT_HERMITE
-               : INTERPOLANT_AGAIN;
-}
-
-static struct solution *make_solution(const struct ode_field *field, ptrdiff_t count,
-                                      const struct solve_options *o, struct error *error) {
-    struct solution *const solution = calloc(1, sizeof *solution);
-    if (!solution) {
-        (void)error_set(error, ERROR_MEMORY, "no memory for a solution");
-        return NULL;
-    }
-    const struct tableau *const scheme = o->adams ? o->adams->starter : o->scheme;
-    solution->count = count;
-    solution->n = field->n;
-    solution->scheme = scheme;
-    solution->t0 = o->t0;
-    solution->t1 = o->t1;
-    solution->interpolant = choose_interpolant(o);
-    solution->order = interpolant_order(solution->interpolant, scheme);
-    if (o->adams && o->adams->order < solution->order) {
-        solution->order = o->adams->order;
-    }
-    solution->sample = calloc((size_t)count, sizeof *solution->sample);
-    solution->last = calloc((size_t)count * (size_t)field->n, sizeof(double));
-    if (!solution->sample || !solution->last) {
-        (void)error_set(error, ERROR_MEMORY, "no memory for solutions of %td states of %td numbers",
-                        count, field->n);
-        solution_free(solution);
-        return NULL;
-    }
-    if (!stepper_init(&solution->again, scheme, field, 1, false, error)) {
-        solution_free(solution);
-        return NULL;
-    }
-    return solution;
-}
-
-static void run_release(struct run *run) {
-    stepper_release(&run->stepper);
-    free(run->row);
-    free(run->accepted);
-    free(run->wanted);
-    free(run->over);
-    free(run->save_at);
-    free(run->error);
-    free(run->past);
-    free(run->fit);
-}
-
-static bool run_init(struct run *run, const struct ode_field *field, ptrdiff_t count,
-                     const double *y0, const struct solve_options *o, struct solution *solution,
-                     struct error *error) {
-    const ptrdiff_t n = field->n, reals = count * n;
-    *run = (struct run){.options = o,
-                        .solution = solution,
-                        .direction = o->t1 > o->t0 ? 1 : -1,
-                        .final = o->t1,
-                        .grid = {o->t0, o->t1, o->steps}};
-    run->even = o->steps > 0 ? &run->grid : NULL;
-    const struct tableau *const scheme = solution->scheme;
-    if (!stepper_init(&run->stepper, scheme, field, count, o->compensated, error)) {
-        return false;
-    }
-    const size_t terms = (size_t)interpolant_terms(solution->interpolant, scheme);
-    const size_t past = o->adams ? (size_t)(o->adams->order - 1) * (size_t)reals : 1;
-    run->row = calloc((size_t)count, sizeof *run->row);
-    run->accepted = calloc((size_t)count, sizeof *run->accepted);
-    run->wanted = calloc((size_t)count, sizeof *run->wanted);
-    run->over = calloc((size_t)count, sizeof *run->over);
-    run->save_at = calloc((size_t)o->saves + 1, sizeof *run->save_at);
-    run->error = calloc(2 * (size_t)reals, sizeof *run->error);
-    run->past = calloc(past, sizeof *run->past);
-    run->fit = calloc((terms + 1) * (size_t)n, sizeof *run->fit);
-    if (!run->row || !run->accepted || !run->wanted || !run->over || !run->save_at || !run->error || !run->past ||
-        !run->fit) {
-        return error_set(error, ERROR_MEMORY, "no memory for %td states of %td numbers", count, n);
-    }
-    run->error_low = run->error + reals;
-    run->between = run->fit + terms * (size_t)n;
-    if (!read_saves(run, error)) {
-        return false;
-    }
-    if (o->saves > 0 && !o->dense) {
-        run->final = run->save_at[o->saves - 1];
-    }
-    run->fitting = o->dense || (o->saves > 0 && o->interpolate);
-    run->exponent = run->even ? 1 : control_exponent(scheme, o->estimate);
-    run->probing = !run->even && o->stiff_after > 0 && control_probe(scheme, &run->probe);
-    memcpy(run->stepper.y, y0, (size_t)reals * sizeof(double));
-    memcpy(solution->last, y0, (size_t)reals * sizeof(double));
-    for (ptrdiff_t r = 0; r < count; r++) {
-        run->row[r].index = r;
-        run->stepper.t[r] = o->t0;
-        solution->sample[r].stop = o->t0;
-    }
-    return true;
-}
-
-static struct solution_sample *sample_of(const struct run *run, ptrdiff_t r) {
-    return &run->solution->sample[run->row[r].index];
-}
+#include "ode/solve_run.h"
 
 /* Ends a row after this attempt. */
 static void leave(struct run *run, ptrdiff_t r, enum solution_status status) {
-    struct solution_sample *const sample = sample_of(run, r);
+    struct solution_sample *const sample = run_sample(run, r);
     run->over[r] = true;
     if (sample->status == SOLUTION_DONE) {
         sample->status = status;
@@ -271,45 +18,6 @@ static void leave_all(struct run *run, enum solution_status status) {
     for (ptrdiff_t r = 0; r < run->stepper.rows; r++) {
         leave(run, r, status);
     }
-}
-
-/* ---- the first step ------------------------------------------------------------------------ */
-
-/* Sets `want` of all rows. Costs an evaluation, unless the length is given. */
-static bool first_step(struct run *run) {
-    const struct solve_options *const o = run->options;
-    struct stepper *const s = &run->stepper;
-    const double span = fabs(run->final - o->t0), longest = o->longest > 0 ? o->longest : span;
-    double shortest = INFINITY;
-    if (o->first == 0) {
-        for (ptrdiff_t r = 0; r < s->rows; r++) {
-            const double *const y = s->y + r * s->n, *const f = s->k + r * s->n;
-            const double trial =
-                fmin(control_trial(o->norm, s->n, y, f, o->rtol, o->atol), fmin(span, longest));
-            run->row[r].want = trial;
-            s->times[r] = o->t0 + run->direction * trial;
-            for (ptrdiff_t e = 0; e < s->n; e++) {
-                s->stage[r * s->n + e] = y[e] + run->direction * trial * f[e];
-            }
-            sample_of(run, r)->evaluations++;
-        }
-        if (!s->field.value(s->field.context, s->rows, s->times, s->stage, s->gather)) {
-            return false;
-        }
-    }
-    for (ptrdiff_t r = 0; r < s->rows; r++) {
-        double *const want = &run->row[r].want;
-        *want = o->first > 0 ? o->first
-                             : control_first(o->norm, s->n, s->y + r * s->n, s->k + r * s->n,
-                                             s->gather + r * s->n, *want, s->scheme->order,
-                                             o->rtol, o->atol);
-        *want = fmin(*want, fmin(span, longest));
-        shortest = fmin(shortest, *want);
-    }
-    for (ptrdiff_t r = 0; o->together && r < s->rows; r++) {
-        run->row[r].want = shortest;
-    }
-    return true;
 }
 
 /* ---- one attempt --------------------------------------------------------------------------- */
@@ -400,7 +108,7 @@ static void measure(struct run *run) {
     }
     double largest = 0;
     for (ptrdiff_t r = 0; r < s->rows; r++) {
-        struct solution_sample *const sample = sample_of(run, r);
+        struct solution_sample *const sample = run_sample(run, r);
         const ptrdiff_t at = r * s->n;
         double error = control_norm(o->norm, s->n, run->error + at, s->y + at, s->next + at,
                                     o->rtol, o->atol, &sample->worst);
@@ -469,7 +177,7 @@ static double reach_of(const struct run *run, ptrdiff_t r) {
 }
 
 static void look_for_stiffness(struct run *run, ptrdiff_t r) {
-    struct solution_sample *const sample = sample_of(run, r);
+    struct solution_sample *const sample = run_sample(run, r);
     const bool starts = sample->accepted % run->options->stiff_after == 0;
     if (!starts && run->row[r].stiff.stiff == 0) {
         return;
@@ -488,7 +196,7 @@ static void look_for_stiffness(struct run *run, ptrdiff_t r) {
 static bool keep(struct run *run, ptrdiff_t r) {
     const struct solve_options *const o = run->options;
     struct stepper *const s = &run->stepper;
-    struct solution_sample *const sample = sample_of(run, r);
+    struct solution_sample *const sample = run_sample(run, r);
     struct traveller *const row = &run->row[r];
     const double *const y = s->y + r * s->n, *const next = s->next + r * s->n;
     const double t = s->t[r], end = s->end[r];
@@ -522,7 +230,7 @@ static bool keep(struct run *run, ptrdiff_t r) {
                 return false;
             }
             if (run->solution->interpolant == INTERPOLANT_AGAIN) {
-                sample->evaluations += stepper_evaluations(s->scheme) - (s->scheme->fsal ? 1 : 0);
+                sample->evaluations += stepper_step_cost(s->scheme);
             }
         }
         memory = solution_save(run->solution, sample, at, at == end ? next : run->between);
@@ -534,7 +242,7 @@ static bool keep(struct run *run, ptrdiff_t r) {
 }
 
 static void note(struct run *run, ptrdiff_t r) {
-    struct solution_sample *const sample = sample_of(run, r);
+    struct solution_sample *const sample = run_sample(run, r);
     const struct solution_attempt attempt = {.t = run->stepper.t[r],
                                              .h = run->stepper.h[r],
                                              .error = run->row[r].error,
@@ -554,7 +262,7 @@ static void note(struct run *run, ptrdiff_t r) {
 /* The end of row r's accepted step is where the sample now is. */
 static void arrive(struct run *run, ptrdiff_t r) {
     struct stepper *const s = &run->stepper;
-    struct solution_sample *const sample = sample_of(run, r);
+    struct solution_sample *const sample = run_sample(run, r);
     const double *const next = s->next + r * s->n;
     memcpy(run->solution->last + run->row[r].index * s->n, next, (size_t)s->n * sizeof(double));
     if (sample->status != SOLUTION_NONFINITE) {
@@ -571,7 +279,7 @@ static void arrive(struct run *run, ptrdiff_t r) {
 /* Whether a row that has not arrived may go on. */
 static void decide(struct run *run, ptrdiff_t r) {
     const struct solve_options *const o = run->options;
-    const struct solution_sample *const sample = sample_of(run, r);
+    const struct solution_sample *const sample = run_sample(run, r);
     if (run->over[r] || run->even) {
         return;
     }
@@ -597,7 +305,7 @@ static bool settle(struct run *run) {
     }
     enum solution_status failed = SOLUTION_DONE;
     for (ptrdiff_t r = 0; r < s->rows; r++) {
-        struct solution_sample *const sample = sample_of(run, r);
+        struct solution_sample *const sample = run_sample(run, r);
         note(run, r);
         sample->evaluations += run->wanted[r] ? cost : 0;
         if (run->accepted[r]) {
@@ -638,7 +346,7 @@ static void depart(struct run *run) {
     const bool saved = o->saves == 0 || run->save_at[0] == o->t0;
     for (ptrdiff_t r = 0; saved && r < run->stepper.rows; r++) {
         run->row[r].next = o->saves > 0 ? 1 : 0;
-        if (!solution_save(run->solution, sample_of(run, r), o->t0,
+        if (!solution_save(run->solution, run_sample(run, r), o->t0,
                            run->stepper.y + r * run->stepper.n)) {
             leave_all(run, SOLUTION_MEMORY);
         }
@@ -659,9 +367,9 @@ static enum solution_status travel(struct run *run) {
         return SOLUTION_FIELD;
     }
     for (ptrdiff_t r = 0; r < s->rows; r++) {
-        sample_of(run, r)->evaluations++;
+        run_sample(run, r)->evaluations++;
     }
-    if (!run->even && !first_step(run)) {
+    if (!run->even && !run_first_step(run)) {
         return SOLUTION_FIELD;
     }
     for (; s->rows > 0; run->step++) {
@@ -674,7 +382,7 @@ static enum solution_status travel(struct run *run) {
         }
         const bool stages = !o->adams || run->step < o->adams->order - 1;
         for (ptrdiff_t r = 0; r < s->rows; r++) {
-            sample_of(run, r)->evaluations += stages ? stepper_evaluations(s->scheme) : 0;
+            run_sample(run, r)->evaluations += stages ? stepper_attempt_cost(s->scheme) : 0;
         }
         judge(run);
         if (!settle(run)) {
@@ -687,21 +395,12 @@ static enum solution_status travel(struct run *run) {
 
 struct solution *solve(const struct ode_field *field, ptrdiff_t count, const double *y0,
                        const struct solve_options *options, struct error *error) {
-    if (!check(field, count, options, error)) {
-        return NULL;
-    }
-    struct solution *solution = make_solution(field, count, options, error);
-    if (!solution) {
-        return NULL;
-    }
     struct run run;
-    if (run_init(&run, field, count, y0, options, solution, error)) {
-        depart(&run);
-        leave_all(&run, travel(&run));
-    } else {
-        solution_free(solution);
-        solution = NULL;
+    if (!run_create(&run, field, count, y0, options, error)) {
+        return NULL;
     }
+    depart(&run);
+    leave_all(&run, travel(&run));
     run_release(&run);
-    return solution;
+    return run.solution;
 }

@@ -12,8 +12,12 @@ double grid_time(const struct grid *grid, ptrdiff_t step, struct rational c) {
     return p == q ? grid->t1 : grid->t0 + (grid->t1 - grid->t0) * ((double)p / (double)q);
 }
 
-int stepper_evaluations(const struct tableau *scheme) {
+int stepper_attempt_cost(const struct tableau *scheme) {
     return scheme->stages - 1;
+}
+
+int stepper_step_cost(const struct tableau *scheme) {
+    return scheme->stages - 1 - (scheme->fsal ? 1 : 0);
 }
 
 bool stepper_init(struct stepper *stepper, const struct tableau *scheme,
@@ -90,7 +94,7 @@ void stepper_sum(const struct stepper *s, const double *weights, double *out) {
 }
 
 /* out = y + h sum_i weights_i k_i, what was lost before added to the increment; with `lost_out` not
- * NULL it gets what rounding takes now (NUMERICS.md eq. 81). */
+ * NULL it gets what rounding takes now (NUMERICS.md eq. 89). */
 static void combine(const struct stepper *s, const double *weights, double *out, double *lost_out) {
     const ptrdiff_t len = s->rows * s->n;
     for (ptrdiff_t first = 0; first < len; first += BLOCK) {
@@ -154,10 +158,9 @@ void stepper_combine(struct stepper *s, const double *weights) {
     s->ended = false;
 }
 
-bool stepper_attempt(struct stepper *s, const struct grid *grid, ptrdiff_t step) {
+bool stepper_step(struct stepper *s, const struct grid *grid, ptrdiff_t step) {
     const struct tableau *const scheme = s->scheme;
     spread_steps(s);
-    s->ended = scheme->fsal;
     const int last = scheme->stages - (scheme->fsal ? 1 : 0);
     for (int i = 1; i < last; i++) {
         combine(s, scheme->av[i], s->stage, NULL);
@@ -167,8 +170,14 @@ bool stepper_attempt(struct stepper *s, const struct grid *grid, ptrdiff_t step)
         }
     }
     combine(s, scheme->bv, s->next, s->next_lost);
-    return !scheme->fsal ||
-           evaluate(s, s->rows, s->end, s->next, stepper_stage(s, scheme->stages - 1));
+    return true;
+}
+
+bool stepper_attempt(struct stepper *s, const struct grid *grid, ptrdiff_t step) {
+    s->ended = s->scheme->fsal;
+    return stepper_step(s, grid, step) &&
+           (!s->ended ||
+            evaluate(s, s->rows, s->end, s->next, stepper_stage(s, s->scheme->stages - 1)));
 }
 
 int stepper_slopes(struct stepper *s, const bool *wanted) {

@@ -50,8 +50,12 @@ static inline double *stepper_stage(const struct stepper *stepper, int i) {
 /* Evaluates the first slope k_1 = f(t, y) of all rows. False: the field stopped. */
 bool stepper_begin(struct stepper *stepper);
 
-/* Takes one step with all rows: from t, h, end, y and k_1 to the other slopes and next. On a grid
+/* From t, h, end, y and k_1 of all rows to the other slopes but one at the end, and next. On a grid
  * (not NULL) the times of the stages are those of its step `step`. False: the field stopped. */
+bool stepper_step(struct stepper *stepper, const struct grid *grid, ptrdiff_t step);
+
+/* The same, and of a scheme whose last stage is the end its slope too, which error estimates read
+ * and the next step begins with. */
 bool stepper_attempt(struct stepper *stepper, const struct grid *grid, ptrdiff_t step);
 
 /* Sets next = y + h sum_i weights_i k_i with weights (stages) of the caller's. */
@@ -70,7 +74,8 @@ void stepper_move(struct stepper *stepper, ptrdiff_t to, ptrdiff_t from);
 /* out (rows, n) = h sum_i weights_i k_i. */
 void stepper_sum(const struct stepper *stepper, const double *weights, double *out);
 
-/* The evaluations of an attempt beside the first slope. */
-int stepper_evaluations(const struct tableau *scheme);
+/* The evaluations of an attempt, beside the first slope; of a step alone. */
+int stepper_attempt_cost(const struct tableau *scheme);
+int stepper_step_cost(const struct tableau *scheme);
 
 #endif
