@@ -1,4 +1,5 @@
-/* cn.order: with which order does the hidden state of a net converge? */
+/* cn.order: with which order does the hidden state of a net converge, and how does the error of a
+ * field fall with the step where the truth is known? */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "base/rng.h"
 #include "learn/dataset.h"
 #include "lua/bind.h"
+#include "lua/convergence.h"
 #include "lua/help.h"
 #include "lua/interrupt.h"
 #include "lua/study_grid.h"
@@ -254,6 +256,10 @@ static int order_call(lua_State *L) {
     struct error error;
     lua_settop(L, 1);
     bind_table(L, 1, call);
+    if (convergence_wanted(L)) {
+        convergence_push(L, convergence_report(L, call, false));
+        return bind_done(L, 1);
+    }
     bind_object(L, 1, call, "net", "continuo.net",
                 "a net, such as cn.net.continuous{ ... } makes"); /* 2 */
     how_fits(L, call, net_check(L, 2)->net, &asked);
@@ -293,28 +299,49 @@ static int order_call(lua_State *L) {
 
 static int option_sets(struct help_options *sets) {
     sets[0] = (struct help_options){options_table, OPTIONS};
-    return 1;
+    sets[1] = (struct help_options){convergence_options_table + CONVERGENCE_SHARED,
+                                    convergence_options_count - CONVERGENCE_SHARED - 1};
+    return 2;
 }
 
 static const struct help_argument arguments[] = {
-    {"net", "a net with ODE blocks (required)"},
+    {"net", "a net with ODE blocks (required where there is no truth)"},
     {"data", "a part or a data set (its test part) to take samples of; absent: normal ones"},
+    {"system", "the truth: a system that is built in, its name, or a table { name = .. }"},
+    {"f", "the truth: a function f(t, y, dy), integrated until more steps change nothing"},
+    {"trajectory", "the truth: samples { t = {..}, y = { {..}, .. } } of one solution"},
+    {"learned", "the field that is tested: a function f(t, y, dy); absent: the net's, or else "
+                "the true one itself"},
+    {"y0", "where there is a truth: the state to begin at, or a list of states; absent: the "
+           "system's"},
     {0}};
 
 static const struct help_entry entries[] = {
     {.name = "cn.order",
      .group = "study",
-     .signature = "cn.order{ net=, data=, schemes={..}, steps={..}, block= } -> t",
-     .line = "the order with which the hidden state converges as steps grow",
-     .text = "t[scheme] has order (the observed slope; nil when there is none), interval (95 %), "
+     .signature = "cn.order{ net=, data=, schemes={..}, steps={..}, block= } or "
+                  "cn.order{ system=, net=, dt=, t1=, y0=, schemes={..} } -> t",
+     .line = "with which order states converge as steps shrink",
+     .text = "Of a net and samples: t[scheme] has order (the observed slope; nil when there is none), interval (95 %), "
              "expected and reason, confirmed, text, and the lists steps, h, error (relative, of "
              "the state behind the block) and slopes; printed, t is a table. Computed in f64 "
              "against a much finer reference; errors near its floor are left out. Steps that do "
              "not align with the nodes of the weights are raised unless as_given. A field with "
              "kinks (relu) lets no scheme be better than order 2 or so; edge = \"closed\" with "
-             "several nodes gives order 1.",
+             "several nodes gives order 1.\n\n"
+             "With system, f or trajectory, the convergence test of dynamics: the field is solved "
+             "with steps h = dt 2^j, j = finest .. coarsest, and t[scheme] has the lists h, error "
+             "(distance from the truth at t1, root mean square over the initial states), rms (over "
+             "all times that the steps have in common), self (|y_h - y_h/2|), to which order is "
+             "fitted (over h >= dt where that fits), interval, expected, confirmed (within 0.3), "
+             "and gap, how far the limit is from rk4's. t.limit is the error of rk4 at the "
+             "smallest step, t.truth the same table of the true field, t.plot the curves as a drawing "
+             "in text, and t.curves their list for cn.plot.convergence. An error that is large but at dt alone is that of a field that "
+             "has learned its scheme; cn.verdict decides.",
      .example = "t = cn.order{ net = cn.net.mlp{ input = {2}, outputs = 2, act = \"tanh\" } }\n"
-                "print(t)\nassert(math.abs(t.euler.order - 1) < 0.2)",
+                "print(t)\nassert(math.abs(t.euler.order - 1) < 0.2)\n"
+                "t = cn.order{ system = \"pendulum\", dt = 0.01, t1 = 1.92 }\n"
+                "print(t)\nassert(t.rk4.confirmed and t.euler.error[5] > 0.1)",
      .arguments = arguments,
      .options = option_sets},
 };

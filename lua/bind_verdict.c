@@ -5,11 +5,13 @@
 
 #include "learn/dataset.h"
 #include "lua/bind.h"
+#include "lua/convergence.h"
 #include "lua/help.h"
 #include "lua/interrupt.h"
 #include "lua/study_grid.h"
 #include "nets/net.h"
 #include "run/job.h"
+#include "study/verdict_dynamics.h"
 #include "study/verdict_measure.h"
 
 static const char verdict_name[] = "continuo.verdict";
@@ -198,15 +200,90 @@ static int verdict_tostring(lua_State *L) {
     return 1;
 }
 
-static void write_down(struct job *job, const struct verdict *verdict) {
+static void write_down(struct job *job, const char *text, bool pass) {
     struct event event;
     if (job) {
         event_begin(&event, "verdict");
-        event_text(&event, "text", verdict->text);
-        event_flag(&event, "pass", verdict->state == FINDING_PASS);
+        event_text(&event, "text", text);
+        event_flag(&event, "pass", pass);
         event_end(&event);
         job_event(job, &event);
     }
+}
+
+/* ---- of dynamics --------------------------------------------------------------------------- */
+
+static const char dynamics_name[] = "continuo.verdict_dynamics";
+
+static void set_number(lua_State *L, const char *name, double number) {
+    if (!isnan(number)) {
+        lua_pushnumber(L, number);
+        lua_setfield(L, -2, name);
+    }
+}
+
+static int dynamics_tostring(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    enum { WIDTH = 79 };
+    lua_settop(L, 1);
+    lua_getfield(L, 1, "text");
+    lua_getfield(L, 1, "order");
+    const char *text = lua_tostring(L, 2), *const table = luaL_tolstring(L, 3, NULL);
+    luaL_Buffer buffer;
+    luaL_buffinit(L, &buffer);
+    for (size_t len = text ? strlen(text) : 0; len > WIDTH;) {
+        size_t line = WIDTH; /* up to the last blank that fits */
+        while (line > 0 && text[line] != ' ') {
+            line--;
+        }
+        line = line > 0 ? line : WIDTH;
+        luaL_addlstring(&buffer, text, line);
+        luaL_addchar(&buffer, '\n');
+        text += line + (text[line] == ' ');
+        len = strlen(text);
+    }
+    luaL_addstring(&buffer, text ? text : "");
+    luaL_addchar(&buffer, '\n');
+    luaL_addstring(&buffer, table);
+    luaL_pushresult(&buffer);
+    return 1;
+}
+
+/* The convergence test where there is a truth. */
+static int verdict_of_dynamics(lua_State *L, const char *call) {
+    const struct convergence_report *const report = convergence_report(L, call, true);
+    const struct convergence *const own = report->learned ? report->learned : report->truth;
+    struct verdict_dynamics verdict;
+    verdict_dynamics(own,
+                     &(struct verdict_dynamics_options){report->trained, report->noise,
+                                                        report->target},
+                     &verdict);
+    write_down(report->job, verdict.text, verdict.state == DYNAMICS_PASS);
+    lua_createtable(L, 0, 16);
+    lua_pushstring(L, dynamics_state_names[verdict.state]);
+    lua_setfield(L, -2, "state");
+    lua_pushboolean(L, verdict.state == DYNAMICS_PASS);
+    lua_setfield(L, -2, "pass");
+    lua_pushstring(L, verdict.text);
+    lua_setfield(L, -2, "text");
+    lua_pushstring(L, report->trained->name);
+    lua_setfield(L, -2, "trained");
+    set_number(L, "dt", own->dt);
+    set_number(L, "error", verdict.trained);
+    set_number(L, "worst", verdict.worst);
+    set_number(L, "worst_h", verdict.worst_h);
+    set_number(L, "limit", verdict.floor);
+    set_number(L, "ratio", verdict.ratio);
+    set_number(L, "noise", verdict.noise);
+    set_number(L, "target", verdict.target);
+    set_number(L, "allowed", verdict.allowed);
+    set_number(L, "gap", verdict.gap);
+    lua_pushboolean(L, verdict.agree);
+    lua_setfield(L, -2, "agree");
+    convergence_push(L, report);
+    lua_setfield(L, -2, "order");
+    luaL_setmetatable(L, dynamics_name);
+    return bind_done(L, 1);
 }
 
 static void report_release(void *report) {
@@ -222,6 +299,9 @@ static int verdict_call(lua_State *L) {
     struct error error;
     lua_settop(L, 1);
     bind_table(L, 1, call);
+    if (convergence_wanted(L)) {
+        return verdict_of_dynamics(L, call);
+    }
     bind_object(L, 1, call, "net", "continuo.net",
                 "a net, such as cn.net.continuous{ ... } makes"); /* 2 */
     net_check(L, 2);
@@ -264,7 +344,8 @@ static int verdict_call(lua_State *L) {
     if (!report) {
         bind_refuse(L, "%s: %s", call, error.text);
     }
-    write_down(net_check(L, 2)->job, &report->verdict);
+    write_down(net_check(L, 2)->job, report->verdict.text,
+               report->verdict.state == FINDING_PASS);
     push_report(L, report);
     return bind_done(L, 1);
 }
@@ -273,20 +354,29 @@ static int verdict_call(lua_State *L) {
 
 static int option_sets(struct help_options *sets) {
     sets[0] = (struct help_options){options_table, OPTIONS};
-    return 1;
+    sets[1] = (struct help_options){convergence_options_table + CONVERGENCE_SHARED,
+                                    convergence_options_count - CONVERGENCE_SHARED};
+    return 2;
 }
 
 static const struct help_argument arguments[] = {
     {"net", "a trained net with ODE blocks (required)"},
-    {"data", "a data set, whose test part is used, or a part (required)"},
+    {"data", "a data set, whose test part is used, or a part (required where there is no truth)"},
     {"sweep", "what cn.sweep gave for the same net, part and samples; saves running them again"},
+    {"system", "the truth of learned dynamics; or f, or trajectory, and y0 and learned, as in "
+               "cn.order"},
+    {"f", "the true field, a function"},
+    {"trajectory", "samples of the truth"},
+    {"learned", "the field that is judged, a function; absent: the net's"},
+    {"y0", "states to begin at"},
     {0}};
 
 static const struct help_entry entries[] = {
     {.name = "cn.verdict",
      .group = "study",
      .signature = "cn.verdict{ net=, data=, sweep=, samples=, schemes= } -> { state=, pass=, "
-                  "text=, order=, limit=, agreement=, gap= }",
+                  "text=, order=, limit=, agreement=, gap= } or cn.verdict{ system=, net=, dt=, "
+                  "t1=, y0=, seeds=, target= } -> { state=, pass=, text=, error=, limit=, order= }",
      .line = "is a trained net the discretisation of something continuous?",
      .text = "state is \"pass\", \"fail\" or \"open\". Three findings, each with state and text: "
              "order (A), the hidden state converges with the scheme's order; limit (B), the "
@@ -294,9 +384,22 @@ static const struct help_entry entries[] = {
              "chance (gap, interval: 95 %); agreement (C), at small steps all schemes are equally "
              "accurate. A alone passes every smooth net; B is what tells an ODE from a network "
              "that only looks like one (Ott et al. 2021). When a job trained the net, the verdict "
-             "is also written into its run folder. ^C gives the prompt back.",
+             "is also written into its run folder. ^C gives the prompt back.\n\n"
+             "With system, f or trajectory, the convergence test of learned dynamics (after "
+             "Krishnapriyan et al. 2023): state is \"PASS\", \"FAIL-V\" (the error at dt, error, is "
+             "less than half of that at a smaller step, worst, or in the limit, limit: the field "
+             "has learned the error of its scheme), \"FAIL-UNDER\" (error and limit are above "
+             "target: train on) or \"OPEN\" (the schemes show no common limit at the smallest "
+             "steps). order is what cn.order gives. Differences up to noise, the spread of fits "
+             "from other seeds, are forgiven where it is known.",
      .example = "v = cn.verdict{ net = cn.net.mlp{ input = {2}, outputs = 2 },\n"
-                "                data = cn.data.spirals{}.valid, order = false }\nprint(v)",
+                "                data = cn.data.spirals{}.valid, order = false }\nprint(v)\n"
+                "-- what a linear fit inside Euler's scheme learns of the oscillator\n"
+                "re, im = (math.cos(0.1) - 1) / 0.1, math.sin(0.1) / 0.1\n"
+                "v = cn.verdict{ system = \"oscillator\", trained = \"euler\", dt = 0.1, t1 = 1.6,\n"
+                "    learned = function(t, y)\n"
+                "        return { re * y[1] + im * y[2], re * y[2] - im * y[1] }\n"
+                "    end }\nprint(v)\nassert(v.state == \"FAIL-V\")",
      .arguments = arguments,
      .options = option_sets},
 };
@@ -304,6 +407,10 @@ static const struct help_entry entries[] = {
 void bind_verdict_open(lua_State *L) {
     luaL_newmetatable(L, verdict_name);
     lua_pushcfunction(L, verdict_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+    luaL_newmetatable(L, dynamics_name);
+    lua_pushcfunction(L, dynamics_tostring);
     lua_setfield(L, -2, "__tostring");
     lua_pop(L, 1);
     help_register(entries, sizeof entries / sizeof *entries);

@@ -1,0 +1,545 @@
+#include "lua/convergence.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lua/interrupt.h"
+#include "lua/plot_text.h"
+#include "lua/study_grid.h"
+#include "ode/system.h"
+
+struct options {
+    cJSON *schemes;
+    double dt, t0, t1;
+    ptrdiff_t finest, coarsest;
+    char trained[OPTION_TEXT_SIZE];
+    cJSON *target;
+};
+
+#define FIELD(field) .offset = offsetof(struct options, field)
+
+const struct option convergence_options_table[] = {
+    {.name = "schemes",
+     .kind = OPTION_JSON,
+     FIELD(schemes),
+     .fallback = "",
+     .help = "list of schemes; absent: euler, midpoint, heun2, rk4 and the trained one"},
+    {.name = "dt",
+     .kind = OPTION_NUMBER,
+     FIELD(dt),
+     .fallback = "0",
+     .least = 0,
+     .most = 1e12,
+     .help = "the step of the training, about which h goes; absent: the net's"},
+    {.name = "trained",
+     .kind = OPTION_TEXT,
+     FIELD(trained),
+     .fallback = "",
+     .help = "the scheme of the training; absent: the net's, or else the first of schemes"},
+    {.name = "t0",
+     .kind = OPTION_NUMBER,
+     FIELD(t0),
+     .fallback = "0",
+     .help = "time of the initial states; absent: the system's, or 0"},
+    {.name = "t1",
+     .kind = OPTION_NUMBER,
+     FIELD(t1),
+     .fallback = "0",
+     .help = "the end, a whole number of dt behind t0; absent: about a fifth of the system's time"},
+    {.name = "finest",
+     .kind = OPTION_INTEGER,
+     FIELD(finest),
+     .fallback = "-6",
+     .least = -16,
+     .most = 0,
+     .help = "the smallest step is dt 2^finest"},
+    {.name = "coarsest",
+     .kind = OPTION_INTEGER,
+     FIELD(coarsest),
+     .fallback = "4",
+     .least = 0,
+     .most = 7,
+     .help = "the largest step is dt 2^coarsest, as far as steps divide t1 - t0"},
+    {.name = "target",
+     .kind = OPTION_JSON,
+     FIELD(target),
+     .fallback = "",
+     .help = "cn.verdict: an error above it is an unfinished fit; absent: a tenth of the size of "
+             "the solution"},
+};
+const int convergence_options_count =
+    sizeof convergence_options_table / sizeof *convergence_options_table;
+
+bool convergence_wanted(lua_State *L) {
+    static const char *const keys[] = {"system", "f", "trajectory"};
+    bool wanted = false;
+    for (int i = 0; i < 3 && lua_type(L, 1) == LUA_TTABLE; i++) {
+        wanted = wanted || lua_getfield(L, 1, keys[i]) != LUA_TNIL;
+        lua_settop(L, 1);
+    }
+    return wanted;
+}
+
+/* ---- what is read -------------------------------------------------------------------------- */
+
+struct reading {
+    const char *call;
+    struct options options;
+    const cJSON *json;
+    struct field_source true_field, learned;
+    bool has_field, has_learned;
+    struct truth truth;
+    ptrdiff_t n, count;
+    const double *y0;
+    struct study_grid grid;
+    struct pool *pool;
+    struct convergence_report *report;
+};
+
+static bool has(lua_State *L, const char *key) {
+    const bool is = lua_getfield(L, 1, key) != LUA_TNIL;
+    lua_pop(L, 1);
+    return is;
+}
+
+/* A field from Lua that was called raised, or gave no numbers: raise that. */
+static void raise_fields(lua_State *L, struct reading *r) {
+    field_raise(L, &r->true_field, NULL);
+    field_raise(L, &r->learned, NULL);
+}
+
+/* Lists t and y of the trajectory on top; pushes what holds them. */
+static void read_trajectory(lua_State *L, struct reading *r) {
+    const int table = lua_gettop(L);
+    if (lua_type(L, table) != LUA_TTABLE) {
+        bind_refuse(L,
+                    "%s: \"trajectory\" must be { t = {..}, y = { {..}, .. } }, as cn.ode.solve "
+                    "gives, not a %s",
+                    r->call, luaL_typename(L, table));
+    }
+    lua_getfield(L, table, "t");
+    const struct array *const t = array_from(L, -1, "trajectory: \"t\"");
+    lua_getfield(L, table, "y");
+    const struct array *const y = array_from(L, -1, "trajectory: \"y\"");
+    if (t->rank != 1 || y->rank != 2 || t->len != y->shape[0] || t->len < 2) {
+        bind_refuse(L, "%s: a trajectory has a list t of at least two times and a list y of as "
+                       "many states",
+                    r->call);
+    }
+    for (ptrdiff_t i = 1; i < t->len; i++) {
+        if (!(t->values[i] > t->values[i - 1])) {
+            bind_refuse(L, "%s: times of a trajectory must rise, but entry %td, %.12g, does not",
+                        r->call, i + 1, t->values[i]);
+        }
+    }
+    r->truth = truth_samples(t->len, t->values, y->values, y->shape[1]);
+    r->n = y->shape[1];
+    r->y0 = y->values;
+    r->count = 1;
+}
+
+/* The truth, and the initial states where they are its own. */
+static void read_truth(lua_State *L, struct reading *r) {
+    const bool trajectory = has(L, "trajectory");
+    if (trajectory && (has(L, "system") || has(L, "f"))) {
+        bind_refuse(L, "%s: \"trajectory\" and a field are both given; the truth is one of them",
+                    r->call);
+    }
+    if (trajectory) {
+        lua_getfield(L, 1, "trajectory");
+        read_trajectory(L, r);
+        return;
+    }
+    field_from(L, 1, r->call, &r->true_field);
+    r->has_field = true;
+    if (r->true_field.system) {
+        r->truth = truth_system(r->true_field.system);
+        r->n = r->truth.n;
+        r->y0 = r->true_field.system->y0;
+        r->count = 1;
+    }
+}
+
+/* The option y0: a state or a list of states. */
+static void read_states(lua_State *L, struct reading *r) {
+    char what[80];
+    if (lua_getfield(L, 1, "y0") == LUA_TNIL) {
+        if (!r->y0) {
+            bind_refuse(L, "%s: \"y0\" is missing: the state to begin at, or a list of states",
+                        r->call);
+        }
+        return;
+    }
+    (void)snprintf(what, sizeof what, "%s: \"y0\"", r->call);
+    const struct array *const y0 = array_from(L, -1, what);
+    const ptrdiff_t n = y0->rank > 0 ? y0->shape[y0->rank - 1] : 0;
+    if (y0->rank < 1 || y0->rank > 2 || y0->len < 1 || (r->n != 0 && n != r->n)) {
+        bind_refuse(L, "%s must be a state of %td numbers, or a list of such", what,
+                    r->n ? r->n : n);
+    }
+    r->n = n;
+    r->y0 = y0->values;
+    r->count = y0->rank == 2 ? y0->shape[0] : 1;
+}
+
+/* The field that is tested, unless it is the true one: a function. */
+static void read_learned(lua_State *L, struct reading *r) {
+    if (lua_getfield(L, 1, "learned") == LUA_TNIL) {
+        return;
+    }
+    if (lua_type(L, -1) != LUA_TFUNCTION) {
+        bind_refuse(L, "%s: \"learned\" must be a function f(t, y, dy) that fills dy, not a %s",
+                    r->call, luaL_typename(L, -1));
+    }
+    field_function(L, lua_gettop(L), r->call, r->n, &r->learned);
+    r->learned.field.name = "learned";
+    r->has_learned = true;
+}
+
+static void read_schemes(lua_State *L, struct reading *r) {
+    static const char *const usual[] = {"euler", "midpoint", "heun2", "rk4"};
+    struct error error;
+    const struct tableau *trained = NULL;
+    if (r->options.schemes) {
+        study_grid_read_schemes(L, r->call, r->options.schemes, &r->grid);
+    }
+    for (int i = 0; i < 4 && !r->options.schemes; i++) {
+        study_grid_add_scheme(&r->grid, tableau_find(usual[i], NULL));
+    }
+    if (r->options.trained[0] && !(trained = tableau_find(r->options.trained, &error))) {
+        bind_refuse(L, "%s: %s", r->call, error.text);
+    }
+    r->report->trained = trained ? trained : r->grid.schemes[0];
+    study_grid_add_scheme(&r->grid, r->report->trained);
+    if (r->grid.scheme_count > CONVERGENCE_SCHEMES_MAX) {
+        bind_refuse(L, "%s: at most %d schemes are compared, not %d", r->call,
+                    CONVERGENCE_SCHEMES_MAX, r->grid.scheme_count);
+    }
+}
+
+/* About a fifth of the time from t0 to `end`: a whole number of dt with as many factors 2, up to
+ * coarsest, as that allows, so that large steps divide it too. */
+static double usual_end(double t0, double end, double dt, int coarsest) {
+    const double steps = fmax(1, floor((end - t0) / 5 / dt));
+    double unit = 1;
+    for (int i = 0; i < coarsest && 2 * unit <= steps; i++) {
+        unit *= 2;
+    }
+    return t0 + floor(steps / unit) * unit * dt;
+}
+
+static void read_times(lua_State *L, struct reading *r) {
+    struct options *const o = &r->options;
+    const struct system *const system = r->true_field.system;
+    const bool sampled = r->truth.times != NULL;
+    if (!(o->dt > 0)) {
+        bind_refuse(L, "%s: \"dt\" is missing: the step of the training, about which h goes",
+                    r->call);
+    }
+    if (!cJSON_HasObjectItem(r->json, "t0")) {
+        o->t0 = system ? system->t0 : sampled ? r->truth.times[0] : 0;
+    }
+    if (!cJSON_HasObjectItem(r->json, "t1")) {
+        if (!system && !sampled) {
+            bind_refuse(L, "%s: \"t1\" is missing: the time at which errors are taken", r->call);
+        }
+        const double last = sampled ? r->truth.times[r->truth.samples - 1] : system->t1;
+        o->t1 = usual_end(o->t0, last, o->dt, (int)o->coarsest);
+    }
+}
+
+static void read_target(lua_State *L, struct reading *r, bool seeds) {
+    const cJSON *const target = r->options.target;
+    r->report->target = NAN;
+    if (!target) {
+        return;
+    }
+    if (!seeds) {
+        bind_refuse(L, "%s: \"target\" belongs to cn.verdict", r->call);
+    }
+    if (!cJSON_IsNumber(target) || !(target->valuedouble > 0)) {
+        bind_refuse(L, "%s: \"target\" must be a positive number, an error", r->call);
+    }
+    r->report->target = target->valuedouble;
+}
+
+/* ---- measuring ----------------------------------------------------------------------------- */
+
+static void report_release(void *pointer) {
+    struct convergence_report *const report = pointer;
+    convergence_problem_free(report->problem);
+    free(report->truth);
+    free(report->learned);
+    free(report);
+}
+
+/* Measures one field; a function is called by this thread alone. */
+static struct convergence *measure(const struct reading *r, const struct ode_field *field,
+                                   bool is_function, const volatile bool *stop,
+                                   struct error *error) {
+    struct convergence *const convergence = malloc(sizeof *convergence);
+    struct pool *const pool = is_function ? NULL : r->pool;
+    const int count = pool_threads(pool);
+    struct ode_field *const fields = malloc((size_t)count * sizeof *fields);
+    bool good = (convergence && fields) || error_set(error, ERROR_MEMORY, "no memory for a test");
+    for (int i = 0; i < count && good; i++) {
+        fields[i] = *field;
+    }
+    good = good && convergence_measure(r->report->problem, fields, false, r->grid.schemes,
+                                       r->grid.scheme_count, pool, stop, convergence, error);
+    free(fields);
+    if (!good) {
+        free(convergence);
+    }
+    return good ? convergence : NULL;
+}
+
+static bool measure_all(struct reading *r, const volatile bool *stop, struct error *error) {
+    struct convergence_report *const report = r->report;
+    const struct convergence_options options = {.dt = r->options.dt,
+                                                .t0 = r->options.t0,
+                                                .t1 = r->options.t1,
+                                                .n = r->n,
+                                                .count = r->count,
+                                                .y0 = r->y0,
+                                                .finest = (int)r->options.finest,
+                                                .coarsest = (int)r->options.coarsest};
+    if (r->has_field && !r->true_field.system) {
+        r->truth = truth_field(&r->true_field.field);
+    }
+    report->problem = convergence_problem(&options, &r->truth, error);
+    if (!report->problem) {
+        return false;
+    }
+    if (r->has_learned) {
+        report->learned = measure(r, &r->learned.field, true, stop, error);
+        if (!report->learned) {
+            return false;
+        }
+    }
+    if (r->has_field) {
+        report->truth =
+            measure(r, &r->true_field.field, !r->true_field.system, stop, error);
+        return report->truth != NULL;
+    }
+    return true;
+}
+
+const struct convergence_report *convergence_report(lua_State *L, const char *call, bool seeds) {
+    static const char *const objects[] = {"system", "f",    "trajectory", "learned",
+                                          "net",    "seeds", "y0",         NULL};
+    struct reading r = {.call = call};
+    struct error error;
+    bind_table(L, 1, call);
+    struct bind_box *const box = bind_box(L, report_release);
+    r.report = box->pointer = calloc(1, sizeof *r.report);
+    if (!r.report) {
+        bind_refuse(L, "%s: no memory", call);
+    }
+    r.report->noise = NAN;
+    luaL_checkstack(L, 40, call);
+    r.json = bind_json(L, 1, call, objects);
+    bind_options(L, convergence_options_table, convergence_options_count, call, r.json, objects,
+                 &r.options);
+    read_target(L, &r, seeds);
+    read_truth(L, &r);
+    read_states(L, &r);
+    r.true_field.field.n = r.has_field ? r.n : 0;
+    read_learned(L, &r);
+    if (!r.has_field && !r.has_learned) {
+        bind_refuse(L, "%s: nothing to test: give net = or learned =", call);
+    }
+    read_schemes(L, &r);
+    read_times(L, &r);
+    r.pool = bind_pool(L);
+    const bool good = measure_all(&r, interrupt_watch(), &error);
+    const bool interrupted = interrupt_unwatch();
+    raise_fields(L, &r);
+    if (interrupted) {
+        luaL_error(L, "interrupted");
+    }
+    if (!good) {
+        bind_refuse(L, "%s: %s", call, error.text);
+    }
+    return r.report;
+}
+
+/* ---- the table ----------------------------------------------------------------------------- */
+
+static const char study_name[] = "continuo.convergence";
+enum { PLOT_WIDTH = 79 };
+
+static void set_numbers(lua_State *L, const char *name, const double *numbers, int count) {
+    lua_createtable(L, count, 0);
+    for (int i = 0; i < count; i++) {
+        lua_pushnumber(L, numbers[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, double number) {
+    if (!isnan(number)) {
+        lua_pushnumber(L, number);
+        lua_setfield(L, -2, name);
+    }
+}
+
+static void push_curve(lua_State *L, const struct convergence *c,
+                       const struct convergence_curve *curve, bool is_true) {
+    char text[320];
+    lua_createtable(L, 0, 14);
+    lua_pushstring(L, curve->scheme->name);
+    lua_setfield(L, -2, "scheme");
+    lua_pushboolean(L, is_true);
+    lua_setfield(L, -2, "truth");
+    set_number(L, "slope", curve->fit.slope);
+    set_number(L, "order", curve->fit.slope);
+    set_number(L, "interval", curve->fit.interval);
+    set_number(L, "gap", curve->gap);
+    lua_pushinteger(L, curve->expected.order);
+    lua_setfield(L, -2, "expected");
+    lua_pushboolean(L, convergence_confirms(curve));
+    lua_setfield(L, -2, "confirmed");
+    order_sentence(&curve->fit, c->h, c->grid_count, text, sizeof text);
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, "text");
+    set_numbers(L, "h", c->h, c->grid_count);
+    set_numbers(L, "error", curve->error, c->grid_count);
+    set_numbers(L, "rms", curve->rms, c->grid_count);
+    set_numbers(L, "self", curve->self, c->grid_count - 1);
+    set_numbers(L, "slopes", curve->fit.local, c->grid_count - 2);
+}
+
+/* Sets t[scheme] of the table on top, and appends each curve to the list at `list`. */
+static void set_curves(lua_State *L, const struct convergence *c, bool is_true, int list) {
+    for (int i = 0; i < c->curve_count; i++) {
+        push_curve(L, c, &c->curve[i], is_true);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+        lua_setfield(L, -2, c->curve[i].scheme->name);
+    }
+}
+
+/* A step as a multiple of dt: "1/64", "16". */
+static const char *multiple(int j, char text[16]) {
+    (void)snprintf(text, 16, j < 0 ? "1/%d" : "%d", 1 << (j < 0 ? -j : j));
+    return text;
+}
+
+enum { COLUMNS = 5 }; /* schemes beside each other in 80 columns */
+
+static void add_block(luaL_Buffer *buffer, const struct convergence *c,
+                      const struct tableau *trained, int first) {
+    const int last = first + COLUMNS < c->curve_count ? first + COLUMNS : c->curve_count;
+    char line[128], text[32];
+    (void)snprintf(line, sizeof line, "\n%10s %6s", "h", "h/dt");
+    luaL_addstring(buffer, line);
+    for (int i = first; i < last; i++) {
+        (void)snprintf(line, sizeof line, " %11.11s", c->curve[i].scheme->name);
+        luaL_addstring(buffer, line);
+    }
+    for (int k = 0; k < c->grid_count; k++) {
+        (void)snprintf(line, sizeof line, "\n%10.4g %6s", c->h[k],
+                       multiple(c->trained - k, text));
+        luaL_addstring(buffer, line);
+        for (int i = first; i < last; i++) {
+            const bool own = k == c->trained && c->curve[i].scheme == trained;
+            (void)snprintf(text, sizeof text, own ? "[%.2e]" : "%.2e ", c->curve[i].error[k]);
+            (void)snprintf(line, sizeof line, " %11s", text);
+            luaL_addlstring(buffer, line, strlen(line) - (i + 1 == last && !own));
+        }
+    }
+    (void)snprintf(line, sizeof line, "\n%-17s", "  order");
+    luaL_addstring(buffer, line);
+    for (int i = first; i < last; i++) {
+        const struct convergence_curve *const curve = &c->curve[i];
+        (void)snprintf(text, sizeof text, "%.2f of %d", curve->fit.slope, curve->expected.order);
+        (void)snprintf(line, sizeof line, " %11s",
+                       curve->fit.status == ORDER_FITTED ? text : "none");
+        luaL_addstring(buffer, line);
+    }
+}
+
+static void add_table(luaL_Buffer *buffer, const struct convergence *c, const char *what,
+                      const struct tableau *trained) {
+    luaL_addstring(buffer, "\n");
+    luaL_addstring(buffer, what);
+    for (int first = 0; first < c->curve_count; first += COLUMNS) {
+        add_block(buffer, c, trained, first);
+    }
+}
+
+static void push_text(lua_State *L, const struct convergence_report *report) {
+    const struct convergence_problem *const problem = report->problem;
+    char line[200];
+    luaL_Buffer buffer;
+    luaL_buffinit(L, &buffer);
+    (void)snprintf(line, sizeof line,
+                   "error at t = %.6g from %td state%s at t = %.6g (of size %.3g, seen from %.0e)",
+                   problem->t1, problem->count, problem->count == 1 ? "" : "s", problem->t0,
+                   problem->size, problem->resolution);
+    luaL_addstring(&buffer, line);
+    if (report->learned) {
+        (void)snprintf(line, sizeof line, "learned field, trained with %s at dt = %.6g (in brackets)",
+                       report->trained->name, problem->dt);
+        add_table(&buffer, report->learned, line, report->trained);
+    }
+    if (report->truth) {
+        add_table(&buffer, report->truth, "true field", report->learned ? NULL : report->trained);
+    }
+    if (problem->left_out > 0) {
+        (void)snprintf(line, sizeof line, "\n%d larger steps do not divide the time",
+                       problem->left_out);
+        luaL_addstring(&buffer, line);
+    }
+    luaL_pushresult(&buffer);
+}
+
+static int study_tostring(lua_State *L) {
+    if (!luaL_getmetafield(L, 1, "text")) {
+        lua_pushliteral(L, "convergence");
+    }
+    return 1;
+}
+
+void convergence_push(lua_State *L, const struct convergence_report *report) {
+    const struct convergence *const own = report->learned ? report->learned : report->truth;
+    lua_newtable(L); /* list of all curves */
+    const int list = lua_gettop(L);
+    lua_newtable(L);
+    const int table = lua_gettop(L);
+    set_curves(L, own, !report->learned, list);
+    lua_newtable(L); /* meta */
+    lua_pushstring(L, study_name);
+    lua_setfield(L, -2, "__name");
+    push_text(L, report);
+    lua_setfield(L, -2, "text");
+    lua_pushcfunction(L, study_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_newtable(L); /* index */
+    plot_text_convergence(L, report->learned, report->truth, report->trained, PLOT_WIDTH, 0);
+    lua_setfield(L, -2, "plot");
+    set_number(L, "dt", own->dt);
+    set_number(L, "t0", report->problem->t0);
+    set_number(L, "t1", report->problem->t1);
+    set_number(L, "limit", own->floor);
+    set_number(L, "resolution", own->resolution);
+    set_number(L, "size", own->size);
+    set_number(L, "seconds", own->seconds);
+    set_number(L, "evaluations", own->cost);
+    lua_pushstring(L, report->trained->name);
+    lua_setfield(L, -2, "trained");
+    if (report->learned && report->truth) {
+        lua_newtable(L);
+        set_curves(L, report->truth, true, list);
+        lua_setfield(L, -2, "truth");
+    }
+    lua_pushvalue(L, list);
+    lua_setfield(L, -2, "curves");
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, table);
+    lua_remove(L, list);
+}

@@ -1,0 +1,33 @@
+/* What cn.order and cn.verdict share where there is a true field or a trajectory to compare with:
+ * reading what is tested and against what, measuring, and the table that comes back. */
+#ifndef CONTINUO_LUA_CONVERGENCE_H
+#define CONTINUO_LUA_CONVERGENCE_H
+
+#include "lua/bind.h"
+#include "lua/help.h"
+#include "study/convergence.h"
+
+/* Whether the options at stack position 1 name a truth: system, f or trajectory. */
+bool convergence_wanted(lua_State *L);
+
+extern const struct option convergence_options_table[]; /* the first is shared with cn.order's own */
+extern const int convergence_options_count;
+enum { CONVERGENCE_SHARED = 1 };
+
+struct convergence_report {
+    struct convergence_problem *problem;
+    struct convergence *truth, *learned; /* of the true field and of the tested one; or NULL */
+    const struct tableau *trained;       /* the scheme that the verdict is on */
+    double noise;                        /* e0; nan: unknown */
+    double target;                       /* nan: the default */
+    struct job *job;                     /* that trained the net, or NULL */
+};
+
+/* Reads the table at 1 and measures; `seeds`: the options target and seeds, of cn.verdict, are
+ * taken too. Pushes what holds the report. Raises whatever is wrong, and for ^C. */
+const struct convergence_report *convergence_report(lua_State *L, const char *call, bool seeds);
+
+/* Pushes the table of the report, which prints itself. */
+void convergence_push(lua_State *L, const struct convergence_report *report);
+
+#endif
