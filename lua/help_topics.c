@@ -29,6 +29,29 @@ static const struct help_entry entries[] = {
                 "other keys. Without a terminal it is an error that says so.",
     },
     {
+        .name = "screen",
+        .group = "topics",
+        .signature = "",
+        .line = "what the panels of the live screen show",
+        .text =
+            "1 is the training loss: the line a running mean, the dots each step. A vertical rule "
+            "with 2 -> 4 is a step controller's decision.\n\n"
+            "2 is the accuracy of the same weights under other schemes and steps, the trained cell "
+            "in brackets. Faint with a tilde: measured on weights that have changed a good deal "
+            "since.\n\n"
+            "Where dynamics are learned, 2 is the error at the end of a solve over the step h, on "
+            "logarithmic axes: a curve per scheme, the true field's dotted behind it in the same "
+            "colour, a rule at the step of the training (dt), one at the error that is left as h "
+            "goes to 0 (limit), a triangle with the slope of the scheme's order. Slopes are fitted "
+            "where the curve has one, +- with 95 %, the expected order in parentheses. Curves that "
+            "run level below dt passed; a V at dt means that the field holds the error of its "
+            "scheme. An arrow on the axis is an error of zero, ! one that is not finite.\n\n"
+            "3 is the validation accuracy (for dynamics: the error as h goes to 0 over that at "
+            "dt), "
+            "learning rate and gradient norm; m chooses where there is room for one. 4 is the "
+            "log. Keys: ?",
+    },
+    {
         .name = "prompt",
         .group = "topics",
         .signature = "",
