@@ -57,6 +57,21 @@ static bool judge(struct series *series) {
     return fine;
 }
 
+/* Fills in the series' verdict by its last convergence test, if it has any. */
+static bool take_convergence(struct series *series) {
+    const struct series_convergence *convergence = series->convergence;
+    if (!convergence || !convergence->verdict[0]) {
+        return false;
+    }
+    series->verdict_pass = strcmp(convergence->verdict, "PASS") == 0;
+    (void)snprintf(series->verdict, sizeof series->verdict,
+                   "%s in the convergence test at step %.0f: the error as h -> 0 is %.3g times "
+                   "that at dt = %.3g",
+                   convergence->verdict, convergence->step, series_convergence_ratio(convergence),
+                   convergence->dt);
+    return true;
+}
+
 /* Prints one run; 0, STATUS_FAILED or STATUS_ERROR. */
 static int check_one(const char *runs, const char *name) {
     struct error error;
@@ -68,7 +83,8 @@ static int check_one(const char *runs, const char *name) {
         return STATUS_ERROR;
     }
     (void)series_update(series);
-    bool judged = series->verdict[0] != '\0' || judge(series), passed = series->verdict_pass;
+    bool judged = series->verdict[0] != '\0' || take_convergence(series) || judge(series);
+    bool passed = series->verdict_pass;
     if (judged) {
         (void)printf("%-*s %s  %s\n", NAME_COLUMN, series->name, passed ? "PASS" : "FAIL",
                      series->verdict);

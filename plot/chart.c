@@ -252,9 +252,11 @@ static void draw_label(struct plot *plot, const struct chart_line *line, struct 
         return;
     }
     int best = -1, best_row = 0, best_column = 0;
-    int farthest = plot->chart->label_columns ? plot->area.height : 5;
+    bool is_beside = plot->chart->label_columns > 0; /* from top to bottom: downwards first */
+    int farthest = is_beside ? plot->area.height : 5;
     for (int away = 0; away <= farthest; away++) {
-        for (int side = -1; side <= 1; side += 2) {
+        for (int turn = 0; turn < 2; turn++) {
+            int side = (turn == 0) == is_beside ? 1 : -1;
             int at = row + side * away, from = column + 2;
             if (from + width > room) {
                 from = room - width;
@@ -275,6 +277,32 @@ static void draw_label(struct plot *plot, const struct chart_line *line, struct 
         (void)grid_text(plot->grid, plot->area.x + best_column, plot->area.y + best_row, width,
                         GRID_LINE + line->style % GRID_STYLES, GRID_BOLD, "%s", line->label);
         labels[(*count)++] = (struct rect){best_column, best_row, width, 1};
+    }
+}
+
+/* In the order of the lines; labels beside the plot from top to bottom, so that they stand in the
+ * order of the ends that they name. */
+static void draw_labels(struct plot *plot) {
+    const struct chart *chart = plot->chart;
+    struct rect labels[CHART_LINES];
+    int order[CHART_LINES], count = 0, placed = 0;
+    double ends[CHART_LINES];
+    for (int i = 0; i < chart->count; i++) {
+        const struct trace *trace = chart->lines[i].line;
+        if (!trace || chart->lines[i].is_dim) {
+            continue;
+        }
+        ptrdiff_t last = end_of(plot, trace);
+        ends[i] = last >= 0 ? trace->y[last] : -(double)INFINITY;
+        int place = count++;
+        while (chart->label_columns && place > 0 && ends[order[place - 1]] < ends[i]) {
+            order[place] = order[place - 1];
+            place--;
+        }
+        order[place] = i;
+    }
+    for (int i = 0; i < count; i++) {
+        draw_label(plot, &chart->lines[order[i]], labels, &placed);
     }
 }
 
@@ -312,13 +340,7 @@ void chart_draw(struct grid *grid, struct rect rect, const struct chart *chart) 
         chart_guides_draw_gaps(&plot, &chart->lines[i]);
     }
     chart_guides_draw_cursor(&plot);
-    struct rect labels[CHART_LINES];
-    int count = 0;
-    for (int i = 0; i < chart->count; i++) {
-        if (chart->lines[i].line && !chart->lines[i].is_dim) {
-            draw_label(&plot, &chart->lines[i], labels, &count);
-        }
-    }
+    draw_labels(&plot);
     chart_guides_draw_mark_labels(&plot);
     chart_guides_draw_triangle(&plot);
     canvas_free(&plot.canvas);

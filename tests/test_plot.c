@@ -205,6 +205,34 @@ Test(plot, curves_of_the_true_field_share_the_style_and_lie_dim_behind) {
     cr_expect_not_null(strstr(text_of(), "round-off 3.00e-04"), "%s", text_of());
 }
 
+Test(plot, labels_beside_the_plot_stand_in_the_order_of_their_ends) {
+    static const char *const names[] = {"euler", "midpoint", "heun2", "ralston2", "rk4"};
+    static const double ends[] = {3, 0.7, 1.1, 0.9, 1e-4};
+    double errors[5][2];
+    struct loglog loglog = {.dt = (double)NAN, .limit = (double)NAN, .resolution = (double)NAN};
+    static const double h[] = {0.1, 0.2};
+    for (int i = 0; i < 5; i++) {
+        errors[i][0] = 0.3 * ends[i];
+        errors[i][1] = ends[i];
+        loglog.curves[loglog.count++] = (struct loglog_curve){.name = names[i],
+                                                              .is_trained = i == 0,
+                                                              .count = 2,
+                                                              .h = h,
+                                                              .error = errors[i],
+                                                              .slope = 1,
+                                                              .interval = (double)NAN,
+                                                              .expected = (double)NAN};
+    }
+    grid_resize(&grid, 72, 14);
+    loglog_draw(&grid, (struct rect){0, 0, 72, 14}, &loglog);
+    static const int wanted[] = {0, 2, 3, 1, 4};
+    const char *text = text_of(), *at = text;
+    for (int i = 0; i < 5; i++) {
+        at = strstr(at, names[wanted[i]]);
+        cr_assert_not_null(at, "%s is not in its place:\n%s", names[wanted[i]], text);
+    }
+}
+
 Test(plot, convergence_of_nothing_that_can_be_drawn_is_no_harm) {
     static const double none[] = {(double)NAN, 0, -1, (double)INFINITY, 0, 0};
     struct loglog loglog = {

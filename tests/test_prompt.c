@@ -466,6 +466,13 @@ Test(prompt, check_gates_on_the_verdicts) {
     write_run("2026-03-02T091413-fm-eul-3f2a",
               "{\"kind\":\"verdict\",\"text\":\"gap 13.9 points\",\"pass\":false}\n");
     write_run("2026-03-02T091414-fm-new-55aa", "");
+    write_run("2026-03-02T091415-pend-e-0a1b",
+              "{\"kind\":\"convergence\",\"step\":9,\"dt\":0.1,\"trained\":\"euler\",\"verdict\":\"FAIL-V\","
+              "\"floor\":0.29,\"curves\":[{\"scheme\":\"euler\",\"h\":[0.1],\"error\":[0.0029]}]}\n");
+    const char *learned[] = {"check", "pend-e", NULL};
+    cr_assert_eq(run(NULL, learned, out, err, sizeof out), 3, "%s", err);
+    cr_assert_not_null(strstr(out, "FAIL  FAIL-V in the convergence test at step 9"), "%s", out);
+    cr_assert_not_null(strstr(out, "is 100 times that at dt = 0.1"), "%s", out);
     const char *good[] = {"check", "fm-rk4", NULL}, *bad[] = {"check", "fm-rk4", "fm-eul", NULL};
     const char *unjudged[] = {"check", "fm-new", NULL};
     cr_assert_eq(run(NULL, good, out, err, sizeof out), 0, "%s", err);
