@@ -28,6 +28,20 @@ static cJSON *read_config(lua_State *L, const char *call, const char *source,
     return config;
 }
 
+/* A field that reads t cannot be told from states alone. */
+static void note_time(lua_State *L, const cJSON *config) {
+    const char *times = cJSON_GetStringValue(cJSON_GetObjectItem(config, "times"));
+    const cJSON *system = cJSON_GetObjectItem(config, "system");
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(system, "name"));
+    const struct system_type *type = system_find(name, NULL);
+    if (!type->autonomous && !strcmp(times, "uniform")) {
+        bind_note(L,
+                  "the field of system %s depends on time, which samples do not hold; times = "
+                  "\"given\" puts t and dt behind the state",
+                  name);
+    }
+}
+
 static int system_call(lua_State *L) {
     static const char call[] = "cn.data.system";
     static const char *const skip[] = {"system", NULL};
@@ -43,6 +57,9 @@ static int system_call(lua_State *L) {
     }
     struct data_box *box = data_push(L);
     box->set = dataset_create(config, &error);
+    if (box->set) {
+        note_time(L, box->set->config);
+    }
     return push_made(L, box, &error);
 }
 

@@ -57,6 +57,26 @@ Test(lua, trajectories_become_data_sets_in_doubles) {
     run_file("trajectory");
 }
 
+static void keep_warning(void *text, const char *piece, int more) {
+    (void)more;
+    (void)strncat(text, piece, 511 - strlen(text));
+}
+
+Test(lua, states_alone_do_not_tell_a_field_that_reads_time) {
+    static char text[512];
+    lua_State *L = open_state();
+    lua_setwarnf(L, keep_warning, text);
+    cr_assert_eq(luaL_dostring(L, "cn.data.system{ system = 'lorenz', count = 10, t1 = 1 }\n"
+                                  "cn.data.system{ system = 'duffing', count = 10, t1 = 1,"
+                                  " times = 'given' }"),
+                 LUA_OK, "%s", lua_tostring(L, -1));
+    cr_expect_str_eq(text, "");
+    cr_assert_eq(luaL_dostring(L, "cn.data.system{ system = 'duffing', count = 10, t1 = 1 }"),
+                 LUA_OK);
+    cr_expect(strstr(text, "note: the field of system duffing depends on time"), "%s", text);
+    lua_close(L);
+}
+
 Test(lua, data_sets_come_in_parts_that_keep_them_alive) {
     run_file("data");
 }

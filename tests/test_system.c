@@ -123,6 +123,25 @@ Test(system, closed_forms_are_what_integration_gives) {
     }
 }
 
+Test(system, the_pendulum_keeps_its_place_for_long_and_on_the_way_to_the_top) {
+    const struct system pendulum = make("{\"name\": \"pendulum\"}");
+    double y[2], fine[2];
+    cr_assert(system_exact(&pendulum, pendulum.y0, 0, 200, y));
+    integrate(&pendulum, 9, pendulum.y0, 0, 200, fine);
+    expect_near(y, fine, 2, 1e-13);
+    /* w = 2 and speed 4 at the bottom: theta / 2 = atan sinh(2 t), exactly. */
+    const struct system slow = make("{\"name\": \"pendulum\", \"gravity\": 4}");
+    for (int way = -1; way <= 1; way += 2) {
+        const double y0[2] = {0, way * 4.0};
+        for (int k = -3; k <= 6; k++) {
+            const double t = 0.7 * k;
+            const double want[2] = {way * 2 * atan(sinh(2 * t)), way * 4 / cosh(2 * t)};
+            cr_assert(system_exact(&slow, y0, 0, t, y));
+            expect_near(y, want, 2, 2e-15);
+        }
+    }
+}
+
 Test(system, the_oscillator_has_its_matrix_exponential) {
     static const struct {
         const char *config;
