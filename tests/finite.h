@@ -11,7 +11,7 @@
 #include "kernel_setup.h"
 
 enum reach { NEVER, MAY, MUST };
-enum kind { REALS, DOUBLES, FLOATS };
+enum kind { REALS, DOUBLES };
 enum { INPUTS_MAX = 8 };
 
 struct poisoned { /* one entry of one input, and with what it was poisoned */
@@ -62,16 +62,8 @@ static inline void *input_of(const struct kernels *k, const struct probe *p, int
     if (p->in[n].kind == REALS) {
         return reals_of(k, p->in[n].values, len);
     }
-    const size_t size = p->in[n].kind == DOUBLES ? sizeof(double) : sizeof(float);
-    void *copy = memory((size_t)len * size);
-    for (ptrdiff_t i = 0; i < len; i++) {
-        if (p->in[n].kind == DOUBLES) {
-            ((double *)copy)[i] = p->in[n].values[i];
-        } else {
-            ((float *)copy)[i] = (float)p->in[n].values[i];
-        }
-    }
-    return copy;
+    return memcpy(memory((size_t)len * sizeof(double)), p->in[n].values,
+                  (size_t)len * sizeof(double));
 }
 
 static inline double *outputs_of(const struct kernels *k, const struct probe *p) {

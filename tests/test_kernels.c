@@ -718,18 +718,16 @@ Test(kernels, flat_loops_do_what_their_names_say) {
     double *x = random_doubles(N, -2.0, 2.0), *y = random_doubles(N, -3.0, 3.0);
     double *sum = zero_doubles(N), *scaled = zero_doubles(N), *bound = zero_doubles(N);
     double squares = 0.0;
-    float floats[N];
     for (int i = 0; i < N; i++) {
         sum[i] = x[i] + y[i];
         scaled[i] = x[i] * -0.3;
         bound[i] = fabs(sum[i]) + fabs(x[i]);
         squares += x[i] * x[i];
-        floats[i] = (float)y[i];
     }
     const struct kernels *k;
     for (int t = 0; (k = table(t)) != NULL; t++) {
         void *a = reals_of(k, x, N), *b = unset_reals(k, N);
-        k->from_floats(b, floats, N);
+        k->from_doubles(b, y, N);
         k->add(b, a, N);
         expect_near(k, b, sum, bound, N, "add");
         cr_expect_float_eq(k->sum_squares(a, N), squares, N * DBL_EPSILON * squares, "%s", k->name);

@@ -318,11 +318,11 @@ Test(kernels_finite, moments_and_pooled_gradients_pass_it_on_by_channels) {
 
 /* ---- copies and flat arrays ---- */
 
-enum { COPY_FROM_PLAIN, COPY_TO_PLAIN, COPY_ADD, COPY_SCALE, COPY_FLOATS, COPY_BLEND, COPY_SQUARES,
+enum { COPY_FROM_PLAIN, COPY_TO_PLAIN, COPY_ADD, COPY_SCALE, COPY_DOUBLES, COPY_BLEND, COPY_SQUARES,
        COPIES };
 enum { FLAT = 1008 };
 static const char *const copy_names[] = {"from_plain",  "to_plain",   "add", "scale",
-                                         "from_floats", "blend",      "sum_squares"};
+                                         "from_doubles", "blend",     "sum_squares"};
 
 static void copy_run(const struct kernels *k, const struct probe *p, void *const *in,
                      double *out) {
@@ -343,8 +343,8 @@ static void copy_run(const struct kernels *k, const struct probe *p, void *const
         k->add(y, in[0], p->out_len);
         k->scale(y, -0.3, p->out_len);
         break;
-    case COPY_FLOATS:
-        k->from_floats(y, in[0], p->out_len);
+    case COPY_DOUBLES:
+        k->from_doubles(y, in[0], p->out_len);
         break;
     case COPY_BLEND: {
         const void *const x[] = {in[0], in[0]};
@@ -378,7 +378,7 @@ Test(kernels_finite, copies_keep_it_in_its_place_and_a_norm_of_it_is_not_finite)
                     : way == COPY_TO_PLAIN  ? CHANNELS * PIXELS
                     : way == COPY_SQUARES   ? 1
                                             : FLAT;
-        add_random(&p, way == COPY_FLOATS ? FLOATS : REALS,
+        add_random(&p, way == COPY_DOUBLES ? DOUBLES : REALS,
                    way == COPY_FROM_PLAIN ? CHANNELS * PIXELS
                    : way == COPY_TO_PLAIN ? IMAGE
                                           : FLAT);

@@ -47,7 +47,7 @@ static void expect_batch(const struct dataset *set, enum precision precision,
                          const struct batch *batch, ptrdiff_t step) {
     static ptrdiff_t order[SAMPLES];
     static float floats[BATCH * PIXELS];
-    static double reals[BATCH * PIXELS]; /* of either precision */
+    static double doubles[BATCH * PIXELS], reals[BATCH * PIXELS]; /* of either precision */
     static int32_t labels[BATCH];
     const struct kernels *kernels = kernels_find(precision);
     const struct augment augment = {.crop = 3, .flip = true};
@@ -55,7 +55,10 @@ static void expect_batch(const struct dataset *set, enum precision precision,
     const ptrdiff_t count = step % 7 < 6 ? BATCH : SAMPLES - 6 * BATCH;
     rng_permutation(1234, rng_stream("shuffle") + (uint64_t)epoch, order, SAMPLES);
     dataset_batch(&set->train, order, first, count, &augment, 1234, (int)epoch, floats);
-    kernels->from_floats(reals, floats, count * PIXELS);
+    for (ptrdiff_t i = 0; i < count * PIXELS; i++) {
+        doubles[i] = (double)floats[i];
+    }
+    kernels->from_doubles(reals, doubles, count * PIXELS);
     dataset_labels(&set->train, order, first, count, labels);
     cr_assert_eq(batch->count, count, "step %td", step);
     cr_assert_eq(memcmp(batch->x, reals, (size_t)(count * PIXELS) * kernels->real_size), 0,

@@ -74,11 +74,19 @@ static double number_of(const cJSON *object, const char *key) {
     return item->valuedouble;
 }
 
+/* Sets reals to the entries of a tensor. */
+static void read_tensor(const struct reference *r, const char *name, const struct kernels *kernels,
+                        void *reals) {
+    double *values = reference_doubles(r->file, name);
+    kernels->from_doubles(reals, values, tensor_len(reference_tensor(r->file, name)));
+    free(values);
+}
+
 static void *batch_of(const struct reference *r, const struct kernels *kernels) {
     const struct tensor *x = reference_tensor(r->file, "x");
     void *reals = aligned_alloc(64, (size_t)(tensor_len(x) * 8 + 63) / 64 * 64);
     cr_assert_not_null(reals);
-    kernels->from_floats(reals, x->data, tensor_len(x));
+    read_tensor(r, "x", kernels, reals);
     return reals;
 }
 
@@ -94,7 +102,7 @@ static void set_initial(const struct reference *r, struct net *net, const cJSON 
         for (int i = 0; i < tensor->rank; i++) {
             cr_assert_eq(parameter->shape[i], tensor->shape[i], "shape of %s", parameter->name);
         }
-        net->kernels->from_floats(net_value(net, parameter), tensor->data, parameter->len);
+        read_tensor(r, stored, net->kernels, net_value(net, parameter));
     }
 }
 

@@ -180,7 +180,6 @@ struct kernels {
     /* ---- flat arrays of n reals ---- */
     void (*set)(void *x, double value, ptrdiff_t n);
     void (*add)(void *y, const void *x, ptrdiff_t n);
-    void (*from_floats)(void *y, const float *x, ptrdiff_t n);
     void (*from_doubles)(void *y, const double *x, ptrdiff_t n);
     void (*to_doubles)(double *y, const void *x, ptrdiff_t n);
     double (*sum_squares)(const void *x, ptrdiff_t n); /* in double, fixed order */

@@ -40,7 +40,6 @@ const struct kernels NAME(kernels) = {
     .unpack_add = NAME(unpack_add),
     .set = NAME(set),
     .add = NAME(add),
-    .from_floats = NAME(from_floats),
     .from_doubles = NAME(from_doubles),
     .to_doubles = NAME(to_doubles),
     .sum_squares = NAME(sum_squares),

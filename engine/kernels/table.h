@@ -58,7 +58,6 @@ void NAME(unpack_add)(void *dw, void *packed, ptrdiff_t parts, ptrdiff_t part_st
                       ptrdiff_t in, int kernel);
 void NAME(set)(void *x, double value, ptrdiff_t n);
 void NAME(add)(void *y, const void *x, ptrdiff_t n);
-void NAME(from_floats)(void *y, const float *x, ptrdiff_t n);
 void NAME(from_doubles)(void *y, const double *x, ptrdiff_t n);
 void NAME(to_doubles)(double *y, const void *x, ptrdiff_t n);
 double NAME(sum_squares)(const void *x, ptrdiff_t n);

@@ -16,13 +16,6 @@ void NAME(add)(void *y_, const void *x_, ptrdiff_t n) {
     }
 }
 
-void NAME(from_floats)(void *y_, const float *x, ptrdiff_t n) {
-    real *y = y_;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        y[i] = (real)x[i];
-    }
-}
-
 void NAME(from_doubles)(void *y_, const double *x, ptrdiff_t n) {
     real *y = y_;
     for (ptrdiff_t i = 0; i < n; i++) {
