@@ -9,6 +9,7 @@
 #include "lua/plot_text.h"
 #include "ode/adams_growth.h"
 #include "ode/stability.h"
+#include "study/spectrum.h"
 
 static const char plot_name[] = "continuo.plot";
 
@@ -210,12 +211,15 @@ static const struct option region_options[] = {
      .kind = OPTION_NUMBER,
      FIELD(step),
      .fallback = "1",
-     .least = 0,
-     .most = INFINITY,
+     .least = 1e-300,
+     .most = 1e300,
      .help = "h: eigenvalues lambda are drawn at h lambda"},
     SIZE_OPTIONS,
 };
 enum { REGION_OPTIONS = sizeof region_options / sizeof *region_options };
+
+/* Their styles: a disc, a diamond, a ring. */
+enum { LEARNED = 0, PREDICTED = 3, EXACT = 5 };
 
 static double growth(const void *stability, double re, double im) {
     const double modulus = cabs(stability_at(stability, CMPLX(re, im)));
@@ -254,14 +258,60 @@ static void read_set(lua_State *L, const char *call, const char *name, double st
         .name = name, .style = style, .count = (int)count, .z = (const double(*)[2])z};
 }
 
-/* Sets field `name` of the table on top: |R| of each eigenvalue. */
-static void set_growth(lua_State *L, const struct plane *plane, const struct plane_set *set) {
-    lua_createtable(L, set->count, 0);
-    for (int i = 0; i < set->count; i++) {
-        lua_pushnumber(L, plane->growth(plane->scheme, set->z[i][0], set->z[i][1]));
-        lua_rawseti(L, -2, i + 1);
+/* What one step fits exactly instead of the exact eigenvalues, where there is no such set yet: mu
+ * with R(step mu) = exp(step lambda). What it keeps alive stays pushed. */
+static void predict(lua_State *L, const struct stability *stability, double step,
+                    struct plane *plane) {
+    const struct plane_set *exact = NULL;
+    for (int i = 0; i < plane->count; i++) {
+        if (strcmp(plane->sets[i].name, "predicted") == 0) {
+            return;
+        }
+        exact = strcmp(plane->sets[i].name, "exact") == 0 ? &plane->sets[i] : exact;
     }
-    lua_setfield(L, -2, set->name);
+    if (!exact) {
+        return;
+    }
+    double(*z)[2] = bind_memory(L, exact->count, sizeof *z);
+    int count = 0;
+    for (int i = 0; i < exact->count; i++) {
+        struct error error;
+        double complex mu;
+        const double complex lambda = CMPLX(exact->z[i][0], exact->z[i][1]) / step;
+        if (spectrum_learned(stability, lambda, step, &mu, &error)) {
+            z[count][0] = step * creal(mu);
+            z[count++][1] = step * cimag(mu);
+        }
+    }
+    plane->sets[plane->count++] = (struct plane_set){
+        .name = "predicted", .style = PREDICTED, .count = count, .z = (const double(*)[2])z};
+}
+
+static void push_pair(lua_State *L, double first, double second) {
+    lua_createtable(L, 2, 0);
+    lua_pushnumber(L, first);
+    lua_rawseti(L, -2, 1);
+    lua_pushnumber(L, second);
+    lua_rawseti(L, -2, 2);
+}
+
+/* Sets in the table on top the eigenvalues of each set, and in its field growth their |R|. */
+static void set_values(lua_State *L, const struct plane *plane, double step) {
+    lua_createtable(L, 0, plane->count); /* plot, growth */
+    for (int i = 0; i < plane->count; i++) {
+        const struct plane_set *set = &plane->sets[i];
+        lua_createtable(L, set->count, 0); /* plot, growth, list of |R| */
+        lua_createtable(L, set->count, 0); /* plot, growth, list of |R|, list of values */
+        for (int j = 0; j < set->count; j++) {
+            lua_pushnumber(L, plane->growth(plane->scheme, set->z[j][0], set->z[j][1]));
+            lua_rawseti(L, -3, j + 1);
+            push_pair(L, set->z[j][0] / step, set->z[j][1] / step);
+            lua_rawseti(L, -2, j + 1);
+        }
+        lua_setfield(L, -4, set->name);
+        lua_setfield(L, -2, set->name);
+    }
+    lua_setfield(L, -2, "growth");
 }
 
 static int region_call(lua_State *L) {
@@ -289,15 +339,16 @@ static int region_call(lua_State *L) {
         plane.growth = growth;
         plane.scheme = &stability;
     }
-    static const int styles[] = {0, 3, 5}; /* a disc, a diamond, a ring */
+    static const int styles[] = {LEARNED, PREDICTED, EXACT};
     for (int i = 0; i < 3; i++) {
         read_set(L, call, objects[1 + i], options.step, styles[i], &plane);
     }
+    if (!formula) {
+        predict(L, &stability, options.step, &plane);
+    }
     plot_text_plane(L, &plane, (int)options.width, (int)options.height);
     push_plot(L);
-    for (int i = 0; i < plane.count; i++) {
-        set_growth(L, &plane, &plane.sets[i]);
-    }
+    set_values(L, &plane, options.step);
     return bind_done(L, 1);
 }
 
@@ -322,7 +373,7 @@ static const struct help_argument region_arguments[] = {
     {"scheme", "a name, of Adams-Bashforth formulas too, \"backward_euler\", \"trapezoid\", or a "
                "tableau (required)"},
     {"learned", "eigenvalues: a list of { re, im }, or of real numbers"},
-    {"predicted", "eigenvalues, likewise"},
+    {"predicted", "eigenvalues, likewise; absent: what one step fits, from exact"},
     {"exact", "eigenvalues, likewise"},
     {0}};
 
@@ -347,12 +398,17 @@ static const struct help_entry entries[] = {
      .group = "plot",
      .signature = "cn.plot.region{ scheme=, step=, learned=, predicted=, exact= } -> plot",
      .line = "eigenvalues on a scheme's region of stability, as text",
-     .text = "Draws where |R(z)| = 1, R(z) being what one step makes of y' = lambda y with z = h "
-             "lambda, and the eigenvalues times the step in that plane; those too near to each "
-             "other to be told apart once more beside it. A net that fits y' = lambda y exactly "
-             "in one step has R(h learned) = exp(h exact): it lies where the scheme grows as much "
-             "as the truth, on the outline for an oscillation. The plot prints itself; plot.text "
-             "is the string, and plot.learned, plot.predicted, plot.exact are the lists of |R|.",
+     .text =
+         "Draws where |R(z)| = 1, R(z) being what one step makes of y' = lambda y with z = h "
+         "lambda, and eigenvalues times the step in that plane; those too near to each other to "
+         "be told apart once more beside it.\n\n"
+         "A field that is fitted to exact data in one step of the scheme has the eigenvalues mu "
+         "with R(h mu) = exp(h lambda): they are drawn as predicted when exact is given and "
+         "predicted is not. The mu of an oscillation lie on the outline: that is how the "
+         "scheme's error becomes a part of what is learned.\n\n"
+         "The plot prints itself; plot.text is the string. plot.learned, plot.predicted and "
+         "plot.exact are lists of { re, im }, plot.growth has lists of the same names with "
+         "|R|.",
      .example =
          "print(cn.plot.region{ scheme = \"euler\", step = 0.1, exact = { { 0, 1 }, { 0, -1 } },\n"
          "    learned = { { -0.049958, 0.998334 }, { -0.049958, -0.998334 } } })",

@@ -53,22 +53,29 @@ refuses("at most 16 curves", cn.plot.convergence, { curves = many })
 local region = cn.plot.region{ scheme = "euler", step = 0.1, exact = { { 0, 1 }, { 0, -1 } },
                                learned = { { -0.049958, 0.998334 }, { -0.049958, -0.998334 } },
                                dots = "ascii" }
-assert(math.abs(region.learned[1] - 1) < 1e-6, "exp(i 0.1) has modulus 1")
-assert(math.abs(region.exact[2] - math.sqrt(1.01)) < 1e-12)
-assert(region.predicted == nil)
+assert(math.abs(region.growth.learned[1] - 1) < 1e-6, "exp(i 0.1) has modulus 1")
+assert(math.abs(region.growth.exact[2] - math.sqrt(1.01)) < 1e-12)
+assert(math.abs(region.learned[2][2] + 0.998334) < 1e-12 and region.exact[1][1] == 0 and region.exact[1][2] == 1)
+for i, sign in ipairs{ 1, -1 } do -- (exp(0.1 i) - 1) / 0.1
+    assert(math.abs(region.predicted[i][1] - (math.cos(0.1) - 1) / 0.1) < 1e-12)
+    assert(math.abs(region.predicted[i][2] - sign * math.sin(0.1) / 0.1) < 1e-12)
+    assert(math.abs(region.growth.predicted[i] - 1) < 1e-12)
+end
+local given = cn.plot.region{ scheme = "euler", exact = { 1 }, predicted = { { -2, 3 } } }
+assert(#given.predicted == 1 and given.predicted[1][2] == 3 and given.learned == nil)
 assert(tostring(region):find("learned    -0.0049958 +- 0.0998334i  |R| 1", 1, true), region.text)
 assert(not region.text:find "[\128-\255]")
 local real = cn.plot.region{ scheme = "rk4", learned = { -2.7852, -2.7854, 0.5 } }
-assert(real.learned[1] < 1 and real.learned[2] > 1 and real.learned[3] > 1)
+assert(real.growth.learned[1] < 1 and real.growth.learned[2] > 1 and real.growth.learned[3] > 1)
 local own = cn.ode.tableau{ a = { {} }, b = { 1 } }
-assert(cn.plot.region{ scheme = own, learned = { { -1, 0 } } }.learned[1] == 0)
+assert(cn.plot.region{ scheme = own, learned = { { -1, 0 } } }.growth.learned[1] == 0)
 assert(#cn.plot.region{ scheme = "rk4_38", width = 30, height = 10 }.text > 50)
 
 local back = cn.plot.region{ scheme = "backward_euler", learned = { -1, 0.5 } }
-assert(math.abs(back.learned[1] - 0.5) < 1e-15 and back.learned[2] == 2)
-assert(cn.plot.region{ scheme = "trapezoid", exact = { { 0, 3 } } }.exact[1] == 1)
+assert(math.abs(back.growth.learned[1] - 0.5) < 1e-15 and back.growth.learned[2] == 2)
+assert(cn.plot.region{ scheme = "trapezoid", exact = { { 0, 3 } } }.growth.exact[1] == 1)
 local ab2 = cn.plot.region{ scheme = "adams2", learned = { -0.99, -1.01 } }
-assert(ab2.learned[1] < 1 and ab2.learned[2] > 1)
+assert(ab2.growth.learned[1] < 1 and ab2.growth.learned[2] > 1)
 
 refuses("\"rk5\" does not exist; nearest is \"rk4\"", cn.plot.region, { scheme = "rk5" })
 refuses("\"scheme\" must be a name", cn.plot.region, {})
