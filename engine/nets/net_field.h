@@ -1,0 +1,34 @@
+/* The ODE block of a net as a vector field in doubles, for solvers and studies that step by
+ * themselves: on a copy of the weights, in plain loops that share nothing with the kernels, so that
+ * what comes of it checks them too. */
+#ifndef CONTINUO_NETS_NET_FIELD_H
+#define CONTINUO_NETS_NET_FIELD_H
+
+#include "nets/net.h"
+#include "ode/field.h"
+
+struct net_field;
+
+/* Block `block` (0-based) of the net as it stands now; later changes of the net are not seen. NULL
+ * with *error set when there is no such block or its body is not made of dense layers and
+ * activations. The net may be in use by others. */
+struct net_field *net_field_create(const struct net *net, int block, struct error *error);
+void net_field_free(struct net_field *field); /* NULL is fine */
+
+/* The field, with `pull`; valid as long as `field`, and for one thread at a time. y' is what the
+ * block integrates: of a net with "dt" in its configuration, t is the time of that dt; of others t
+ * is the depth in [0, 1], and a depth between two cells of weights belongs to the later one. */
+struct ode_field net_field_ode(struct net_field *field);
+
+/* How much time the block integrates over: dt, or 1. */
+double net_field_time(const struct net_field *field);
+
+/* Whether the field has kinks (relu). */
+bool net_field_kinked(const struct net_field *field);
+
+/* What `pull` has added up since creation or the last net_field_zero: as long as net->grads, in its
+ * order, zero outside the block. */
+const double *net_field_gradient(const struct net_field *field);
+void net_field_zero(struct net_field *field);
+
+#endif

@@ -1,0 +1,115 @@
+/* The field of an ODE block in plain doubles against the passes of the same net. */
+#include "net_setup.h"
+
+#include "nets/net_field.h"
+#include "ode/adjoint.h"
+
+enum { BATCH = 3, N = 4 };
+
+/* One block without a head; with "skip", gelu before the first layer, and K nodes. */
+static const char *const stack =
+    "{\"family\":\"stack\",\"input\":[4],\"precision\":\"f64\",\"seed\":5,\"layers\":["
+    "{\"layer\":\"ode\",\"eps\":%g,\"nodes\":%d,\"skip\":%s,\"body\":["
+    "{\"layer\":\"gelu\"},{\"layer\":\"dense\",\"out\":7},{\"layer\":\"tanh\"},"
+    "{\"layer\":\"dense\",\"out\":5,\"bias\":false},{\"layer\":\"%s\"},"
+    "{\"layer\":\"dense\",\"out\":4}]}]}";
+
+static struct net *make_stack(double eps, int nodes, bool skip, const char *act) {
+    char json[1024];
+    (void)snprintf(json, sizeof json, stack, eps, nodes, skip ? "true" : "false", act);
+    struct net *net = make_net(json);
+    shake(net, 0.5, 31);
+    return net;
+}
+
+static struct net_field *field_of(const struct net *net) {
+    struct error error;
+    struct net_field *field = net_field_create(net, 0, &error);
+    cr_assert_not_null(field, "%s", error.text);
+    return field;
+}
+
+static const double *run(struct net *net, struct pass **pass, const char *scheme, int steps,
+                         const double *x) {
+    struct error error;
+    const struct pass_options options = {
+        .batch = BATCH,
+        .gradients = true,
+        .how = {.scheme = tableau_find(scheme, &error), .steps = steps, .edge = -1}};
+    *pass = pass_create(net, &options, &error);
+    cr_assert_not_null(*pass, "%s", error.text);
+    return pass_forward(*pass, x, BATCH);
+}
+
+Test(net_field, solutions_and_gradients_are_those_of_the_net) {
+    static const struct {
+        const char *scheme;
+        int nodes, steps; /* with several nodes, schemes that read no end of a step */
+        bool skip;
+        const char *act;
+    } rows[] = {{"euler", 1, 5, false, "tanh"},   {"midpoint", 2, 6, true, "softplus"},
+                {"rk4", 1, 3, true, "gelu"},      {"rk4_38", 1, 4, false, "softplus"},
+                {"dopri54", 1, 2, false, "relu"}, {"euler", 3, 6, true, "relu"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct net *net = make_stack(0.37, rows[i].nodes, rows[i].skip, rows[i].act);
+        double *x = normal_reals(net, BATCH * N, 7), *r = normal_reals(net, BATCH * N, 8);
+        struct net_field *field = field_of(net);
+        const struct ode_field ode = net_field_ode(field);
+        const struct adjoint adjoint = {
+            &ode, tableau_find(rows[i].scheme, NULL), 0, 1, rows[i].steps, BATCH};
+        struct error error;
+        struct pass *pass;
+        double y1[BATCH * N], a0[BATCH * N];
+        cr_assert_eq(ode.n, N);
+        cr_assert(adjoint_discrete(&adjoint, ADJOINT_STORED, x, r, y1, a0, &error));
+        const double *y = run(net, &pass, rows[i].scheme, rows[i].steps, x);
+        for (int k = 0; k < BATCH * N; k++) {
+            cr_assert_float_eq(y1[k], y[k], 1e-13 * fmax(1, fabs(y[k])), "%s, %d: %g",
+                               rows[i].scheme, k, y1[k] - y[k]);
+        }
+        net->kernels->set(net->grads, 0, net->trainable_len);
+        pass_backward(pass, r);
+        const double *own = net->grads, *plain = net_field_gradient(field);
+        double most = 0;
+        for (ptrdiff_t k = 0; k < net->trainable_len; k++) {
+            most = fmax(most, fabs(own[k]));
+        }
+        for (ptrdiff_t k = 0; k < net->trainable_len; k++) {
+            cr_assert_float_eq(plain[k], own[k], 1e-12 * most, "%s, weight %td: %g against %g",
+                               rows[i].scheme, k, plain[k], own[k]);
+        }
+        cr_assert_gt(most, 0.1);
+        net_field_zero(field);
+        cr_assert_eq(net_field_gradient(field)[0], 0);
+        cr_assert_eq(net_field_kinked(field), !strcmp(rows[i].act, "relu"));
+        pass_free(pass);
+        net_field_free(field);
+        free(x);
+        free(r);
+        net_free(net);
+    }
+}
+
+Test(net_field, it_is_a_copy_and_says_what_it_cannot_be) {
+    struct net *net = make_stack(1, 1, false, "tanh");
+    struct net_field *field = field_of(net);
+    const struct ode_field ode = net_field_ode(field);
+    double *x = normal_reals(net, N, 9), before[N], after[N];
+    const double t = 0.4;
+    cr_assert(ode.value(ode.context, 1, &t, x, before));
+    shake(net, 1, 77);
+    cr_assert(ode.value(ode.context, 1, &t, x, after));
+    cr_assert_arr_eq(before, after, sizeof before);
+    cr_assert_eq(net_field_time(field), 1);
+    net_field_free(field);
+    struct error error;
+    cr_assert_null(net_field_create(net, 1, &error));
+    cr_assert(strstr(error.text, "this net has 1 ODE block; there is no block 2"), "%s",
+              error.text);
+    free(x);
+    net_free(net);
+    net = make_net("{\"family\":\"continuous\",\"input\":[1,6,6],\"classes\":2,\"width\":4}");
+    cr_assert_null(net_field_create(net, 0, &error));
+    cr_assert(strstr(error.text, "not made of dense layers"), "%s", error.text);
+    net_free(net);
+}
