@@ -347,6 +347,14 @@ static void add_steps(lua_State *L, const struct series *series) {
         set_number(L, "rate", s->rate);
         set_number(L, "grad_norm", s->grad_norm);
         set_number(L, "images_per_second", s->images_per_second);
+        if (series->loss_count > 0) {
+            lua_createtable(L, series->loss_count, 0);
+            for (int k = 0; k < series->loss_count; k++) {
+                lua_pushnumber(L, series->losses[i * series->loss_count + k]);
+                lua_rawseti(L, -2, k + 1);
+            }
+            lua_setfield(L, -2, "losses");
+        }
         lua_rawseti(L, -2, i + 1);
     }
 }
@@ -450,6 +458,11 @@ static const struct help_entry entries[] = {
              "\"full\" keeps all of them and all between; \"stages\" the slopes, and \"steps\" "
              "only the states at the starts of steps, and compute the rest again: less memory, "
              "more time, the same bits. \"auto\" keeps as much as half of the machine's memory holds.\n\n"
+             "schemes = { { scheme = \"midpoint\" }, { scheme = \"rk4\", steps = 2, weight = 3 } } "
+             "runs every batch through all of them and trains on the sum of the losses, weights "
+             "divided by their sum; history[i].losses has each. Steps left out are the net's. "
+             "Running statistics move to the weighted mean of where each would have moved "
+             "them.\n\n"
              "The same net, data, options and seed give the same bits for any number of threads. "
              "Refused: options that do not exist or cannot be, net and data that do not fit each "
              "other, a net that is being trained, an unwritable folder. A loss that is not finite "
@@ -473,7 +486,8 @@ static const struct help_entry entries[] = {
              "(why it ended), path (its run folder), name, history, seconds (of the run, pauses "
              "cut out), step_seconds (median of a step), memory and bytes (what steps keep of ODE "
              "blocks, and the memory they work in), net, data. history[i] is step i: step, "
-             "epoch, seconds, loss, rate, grad_norm, images_per_second; history.evals and "
+             "epoch, seconds, loss, losses (with several schemes), rate, grad_norm, "
+             "images_per_second; history.evals and "
              "history.probes are lists with accuracy, count, part, scheme and steps. A job that "
              "runs goes on when no variable holds it."},
     {.name = "job:wait",

@@ -1,5 +1,6 @@
 /* Long arrays on several threads: every element once, and the same bits for any number of them. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,35 @@ Test(flat, sum_of_squares_is_the_same_bits_for_any_threads) {
         pool_free(pool);
     }
     free(x);
+}
+
+Test(flat, inner_products_and_sums_are_the_same_bits_for_any_threads) {
+    const struct kernels *k = kernels_find(PRECISION_F32);
+    float *x = draw(3), *y = draw(4), *sum = draw(4);
+    double naive = 0, size = 0;
+    for (ptrdiff_t i = 0; i < LEN; i++) {
+        naive += (double)x[i] * (double)y[i];
+        size += fabs((double)x[i] * (double)y[i]);
+    }
+    const double alone = flat_inner(k, NULL, x, y, LEN);
+    cr_assert_float_eq(alone, naive, 1e-12 * size);
+    flat_add_scaled(k, NULL, sum, x, 0.375, LEN);
+    for (ptrdiff_t i = 0; i < LEN; i++) {
+        cr_assert_float_eq(sum[i], y[i] + 0.375f * x[i], 1e-6f * (1 + fabsf(y[i])));
+    }
+    for (int threads = 2; threads <= 4; threads++) {
+        struct error error;
+        struct pool *pool = pool_create(threads, &error);
+        float *again = draw(4);
+        cr_assert_eq(flat_inner(k, pool, x, y, LEN), alone, "%d threads", threads);
+        flat_add_scaled(k, pool, again, x, 0.375, LEN);
+        cr_assert_eq(memcmp(again, sum, LEN * sizeof *sum), 0, "%d threads", threads);
+        free(again);
+        pool_free(pool);
+    }
+    free(x);
+    free(y);
+    free(sum);
 }
 
 Test(flat, set_and_scale_reach_every_element) {

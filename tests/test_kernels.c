@@ -717,12 +717,15 @@ Test(kernels, flat_loops_do_what_their_names_say) {
     enum { N = 1003 };
     double *x = random_doubles(N, -2.0, 2.0), *y = random_doubles(N, -3.0, 3.0);
     double *sum = zero_doubles(N), *scaled = zero_doubles(N), *bound = zero_doubles(N);
-    double squares = 0.0;
+    double squares = 0.0, inner = 0.0, *shifted = zero_doubles(N), *reach = zero_doubles(N);
     for (int i = 0; i < N; i++) {
         sum[i] = x[i] + y[i];
         scaled[i] = x[i] * -0.3;
         bound[i] = fabs(sum[i]) + fabs(x[i]);
         squares += x[i] * x[i];
+        inner += x[i] * sum[i];
+        shifted[i] = sum[i] - 1.7 * x[i];
+        reach[i] = 2.0 * fabs(sum[i]) + 5.0 * fabs(x[i]);
     }
     const struct kernels *k;
     for (int t = 0; (k = table(t)) != NULL; t++) {
@@ -731,6 +734,10 @@ Test(kernels, flat_loops_do_what_their_names_say) {
         k->add(b, a, N);
         expect_near(k, b, sum, bound, N, "add");
         cr_expect_float_eq(k->sum_squares(a, N), squares, N * DBL_EPSILON * squares, "%s", k->name);
+        cr_expect_float_eq(k->inner(a, b, N), inner, 8 * epsilon_of(k) * squares, "%s",
+                           k->name);
+        k->add_scaled(b, a, -1.7, N);
+        expect_near(k, b, shifted, reach, N, "add_scaled");
         k->scale(a, -0.3, N);
         expect_near(k, a, scaled, bound, N, "scale");
         ((unsigned char *)a)[k->real_size - 1] = 0x7f; /* exponent all ones: not finite */
@@ -739,7 +746,7 @@ Test(kernels, flat_loops_do_what_their_names_say) {
         free(a);
         free(b);
     }
-    double *const all[] = {x, y, sum, scaled, bound};
+    double *const all[] = {x, y, sum, scaled, bound, shifted, reach};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         free(all[i]);
     }

@@ -184,6 +184,8 @@ struct kernels {
     void (*to_doubles)(double *y, const void *x, ptrdiff_t n);
     double (*sum_squares)(const void *x, ptrdiff_t n); /* in double, fixed order */
     void (*scale)(void *x, double factor, ptrdiff_t n);
+    double (*inner)(const void *x, const void *y, ptrdiff_t n); /* in double, fixed order */
+    void (*add_scaled)(void *y, const void *x, double factor, ptrdiff_t n); /* y += factor x */
     /* Optimiser steps: see kernels/update.c for the equations. */
     void (*sgd)(void *w, const void *g, void *velocity, ptrdiff_t n, double rate, double momentum,
                 double decay, int nesterov, int first);

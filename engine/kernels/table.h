@@ -62,6 +62,8 @@ void NAME(from_doubles)(void *y, const double *x, ptrdiff_t n);
 void NAME(to_doubles)(double *y, const void *x, ptrdiff_t n);
 double NAME(sum_squares)(const void *x, ptrdiff_t n);
 void NAME(scale)(void *x, double factor, ptrdiff_t n);
+double NAME(inner)(const void *x, const void *y, ptrdiff_t n);
+void NAME(add_scaled)(void *y, const void *x, double factor, ptrdiff_t n);
 void NAME(sgd)(void *w, const void *g, void *velocity, ptrdiff_t n, double rate, double momentum,
                double decay, int nesterov, int first);
 void NAME(adam)(void *w, const void *g, void *m, void *v, ptrdiff_t n, double rate, double beta1,

@@ -50,6 +50,28 @@ void NAME(scale)(void *x_, double factor, ptrdiff_t n) {
     }
 }
 
+double NAME(inner)(const void *x_, const void *y_, ptrdiff_t n) {
+    const real *x = x_, *y = y_;
+    double part[8] = {0}; /* as in sum_squares */
+    for (ptrdiff_t i = 0; i < n; i++) {
+        part[i % 8] += (double)x[i] * (double)y[i];
+    }
+    double sum = 0.0;
+    for (int k = 0; k < 8; k++) {
+        sum += part[k];
+    }
+    return sum;
+}
+
+void NAME(add_scaled)(void *y_, const void *x_, double factor_, ptrdiff_t n) {
+    real *restrict y = y_;
+    const real *restrict x = x_;
+    const real factor = (real)factor_;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        y[i] += factor * x[i];
+    }
+}
+
 /* Sutskever et al. 2013 as PyTorch writes it: g' = g + decay w; v = momentum v + g' (v = g' at the
  * first step); w -= rate v, or rate (g' + momentum v) with Nesterov's look-ahead. NUMERICS.md
  * eq. 35. */

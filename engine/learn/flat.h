@@ -23,4 +23,9 @@ void flat_scale(const struct kernels *kernels, struct pool *pool, void *x, doubl
 double flat_sum_squares(const struct kernels *kernels, struct pool *pool, const void *x,
                         ptrdiff_t n);
 
+double flat_inner(const struct kernels *kernels, struct pool *pool, const void *x, const void *y,
+                  ptrdiff_t n);
+void flat_add_scaled(const struct kernels *kernels, struct pool *pool, void *y, const void *x,
+                     double factor, ptrdiff_t n); /* y += factor x */
+
 #endif

@@ -10,6 +10,7 @@
 #include "learn/flat.h"
 #include "learn/loader.h"
 #include "learn/loss.h"
+#include "learn/mixture.h"
 #include "learn/schedule.h"
 
 const struct option train_options_table[] = {
@@ -32,6 +33,12 @@ const struct option train_options_table[] = {
      .offset = offsetof(struct train_options, optimizer),
      .fallback = "",
      .help = "optim.sgd, optim.adam or optim.adamw; default sgd, lr 0.1, momentum 0.9"},
+    {.name = "schemes",
+     .kind = OPTION_JSON,
+     .offset = offsetof(struct train_options, schemes),
+     .fallback = "",
+     .help = "{ {scheme, steps, weight}, ... }: every batch runs through all of them, losses "
+             "weighted; default the net as it is"},
     {.name = "schedule",
      .kind = OPTION_JSON,
      .offset = offsetof(struct train_options, schedule),
@@ -106,12 +113,12 @@ struct train {
     struct optim *optim;
     struct loss loss;
     struct pool *pool;
-    struct pass *pass;
+    struct mixture *mixture;
+    bool listed; /* schemes were asked for */
     struct loader *loader;
     ptrdiff_t position, steps, per_epoch;
     bool ended; /* by a step that was not finite */
 
-    void *dz;      /* (batch, outputs) reals */
     void *running; /* running statistics before the step, value_len - trainable_len */
 };
 
@@ -150,10 +157,14 @@ static bool resolve(struct train *train, struct error *error) {
     train->config = option_write(train_options_table, train_options_count, &train->options);
     bool good = train->config && put(train->config, "optimizer", optim_config(train->optim)) &&
                 put(train->config, "schedule", schedule_config(&train->schedule)) &&
+                (!train->options.schemes ||
+                 put(train->config, "schemes", mixture_config(train->mixture))) &&
                 (!train->augments ||
                  put(train->config, "augment",
                      option_write(augment_options_table, augment_options_count, &train->augment)));
     train->options.optimizer = train->options.schedule = train->options.augment = NULL;
+    train->listed = train->options.schemes != NULL;
+    train->options.schemes = NULL;
     return good || error_set(error, ERROR_MEMORY, "no memory for the options of training");
 }
 
@@ -168,17 +179,17 @@ static bool make_loader(struct train *train, struct error *error) {
     return train->loader != NULL;
 }
 
-static bool reserve(struct train *train, struct error *error) {
+static bool make_mixture(struct train *train, struct pool *pool, struct error *error) {
+    const struct mixture_plan plan = {.schemes = train->options.schemes,
+                                      .batch = train->options.batch,
+                                      .memory = (enum memory)train->options.memory,
+                                      .pool = pool};
     const struct net *net = train->net;
-    size_t real = net->kernels->real_size;
-    train->dz = malloc((size_t)net->outputs * (size_t)train->options.batch * real);
-    train->running = malloc((size_t)(net->value_len - net->trainable_len) * real + 1);
-    if (!train->dz || !train->running) {
-        return error_set(error, ERROR_MEMORY,
-                         "no memory for the outputs of %td samples; give a smaller batch",
-                         train->options.batch);
-    }
-    return true;
+    train->mixture = mixture_create(train->net, &plan, error);
+    train->running =
+        malloc((size_t)(net->value_len - net->trainable_len) * net->kernels->real_size + 1);
+    return train->mixture &&
+           (train->running || error_set(error, ERROR_MEMORY, "no memory for running statistics"));
 }
 
 static bool plan(struct train *train, const cJSON *options, struct pool *pool,
@@ -211,17 +222,7 @@ static bool plan(struct train *train, const cJSON *options, struct pool *pool,
         return false;
     }
     train->optim = optim_create(train->options.optimizer, net->kernels, net->trainable_len, error);
-    if (!train->optim || !resolve(train, error) || !reserve(train, error)) {
-        return false;
-    }
-    const struct pass_options pass = {.batch = train->options.batch,
-                                      .training = true,
-                                      .gradients = true,
-                                      .how = {.edge = -1},
-                                      .memory = (enum memory)train->options.memory,
-                                      .pool = pool};
-    train->pass = pass_create(net, &pass, error);
-    return train->pass != NULL;
+    return train->optim && make_mixture(train, pool, error) && resolve(train, error);
 }
 
 struct train *train_begin(struct net *net, const struct dataset *data, const cJSON *options,
@@ -246,10 +247,9 @@ void train_end(struct train *train) {
         return;
     }
     loader_free(train->loader);
-    pass_free(train->pass);
+    mixture_free(train->mixture);
     optim_free(train->optim);
     cJSON_Delete(train->config);
-    free(train->dz);
     free(train->running);
     free(train);
 }
@@ -265,15 +265,14 @@ static void *running_values(const struct train *train, size_t *size) {
 static bool differentiate(struct train *train, const struct batch *batch,
                           struct step_report *report) {
     struct net *net = train->net;
-    const void *z = pass_forward(train->pass, batch->x, batch->count);
-    report->loss = loss_sum(&train->loss, z, batch->count, &batch->answers, train->dz, NULL) /
-                   (double)batch->count;
+    struct mixture_result result;
+    const bool good = mixture_run(train->mixture, &train->loss, batch, &result);
+    report->loss = result.loss;
+    memcpy(report->losses, result.losses, sizeof report->losses);
     report->grad_norm = NAN;
-    if (!isfinite(report->loss)) {
+    if (!good) {
         return false;
     }
-    flat_set(net->kernels, train->pool, net->grads, 0, net->trainable_len);
-    pass_backward(train->pass, train->dz);
     report->grad_norm = 
         sqrt(flat_sum_squares(net->kernels, train->pool, net->grads, net->trainable_len));
     return isfinite(report->grad_norm);
@@ -307,6 +306,7 @@ bool train_step(struct train *train, struct step_report *report) {
         .step = train->position + 1,
         .epoch = (double)(train->position + 1) / (double)train->per_epoch,
         .count = batch->count,
+        .loss_count = train->listed ? mixture_count(train->mixture) : 0,
         .epoch_end = (train->position + 1) % train->per_epoch == 0,
         .rate = schedule_rate(&train->schedule, optim_rate(train->optim), train->position,
                               train->steps, train->per_epoch)};
@@ -332,11 +332,11 @@ ptrdiff_t train_steps_per_epoch(const struct train *train) {
 }
 
 enum memory train_memory(const struct train *train) {
-    return pass_memory(train->pass);
+    return pass_memory(mixture_pass(train->mixture));
 }
 
 size_t train_bytes(const struct train *train) {
-    return pass_bytes(train->pass);
+    return mixture_bytes(train->mixture);
 }
 
 const cJSON *train_config(const struct train *train) {

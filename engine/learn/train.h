@@ -6,6 +6,7 @@
 
 #include "learn/dataset.h"
 #include "learn/evaluate.h"
+#include "learn/mixture.h"
 #include "learn/optim.h"
 #include "nets/net.h"
 
@@ -13,6 +14,7 @@ struct train_options {
     double epochs;          /* may be fractional */
     ptrdiff_t batch;        /* samples */
     cJSON *optimizer;       /* see optim.h; NULL: sgd, lr 0.1, momentum 0.9 */
+    cJSON *schemes;         /* see mixture.h; NULL: the net as it is */
     cJSON *schedule;        /* see schedule.h; NULL: constant */
     double clip;            /* largest gradient norm; 0: no clipping */
     double label_smoothing; /* in [0, 1) */
@@ -29,6 +31,8 @@ struct step_report {
     ptrdiff_t step; /* 1-based, of steps */
     double epoch;   /* fractional, behind this step */
     double loss;    /* mean over the batch, before the update */
+    double losses[MIXTURE_MOST]; /* of each of the schemes */
+    int loss_count;              /* 0: no schemes were asked for */
     double rate;
     double grad_norm; /* before clipping; NaN when the loss was not finite */
     double seconds;   /* of this step */

@@ -28,7 +28,7 @@ void event_begin(struct event *event, const char *kind) {
     add(event, "\"", 1);
 }
 
-void event_number(struct event *event, const char *key, double value) {
+static void add_number(struct event *event, double value) {
     char text[40];
     int len;
     if (isnan(value)) {
@@ -38,8 +38,21 @@ void event_number(struct event *event, const char *key, double value) {
     } else {
         len = snprintf(text, sizeof text, "%.9g", value);
     }
-    add_key(event, key);
     add(event, text, (size_t)len);
+}
+
+void event_number(struct event *event, const char *key, double value) {
+    add_key(event, key);
+    add_number(event, value);
+}
+
+void event_numbers(struct event *event, const char *key, const double *values, int count) {
+    add_key(event, key);
+    for (int i = 0; i < count; i++) {
+        add(event, i ? "," : "[", 1);
+        add_number(event, values[i]);
+    }
+    add(event, count ? "]" : "[]", count ? 1 : 2);
 }
 
 void event_text(struct event *event, const char *key, const char *value) {

@@ -15,6 +15,7 @@ struct event {
 
 void event_begin(struct event *event, const char *kind);
 void event_number(struct event *event, const char *key, double value); /* %.9g, or "nan", "inf" */
+void event_numbers(struct event *event, const char *key, const double *values, int count);
 void event_text(struct event *event, const char *key, const char *value);
 void event_flag(struct event *event, const char *key, int value); /* true or false */
 /* A nested value, given as JSON text; asserts that it fits. */

@@ -138,6 +138,23 @@ static bool read_start(struct series *series, const cJSON *event) {
     return true;
 }
 
+/* The losses of the step that comes next; how many there are is what the first step says. */
+static void read_losses(struct series *series, const cJSON *losses) {
+    enum { LOSSES_MOST = 64 };
+    if (series->step_count == 0) {
+        const int count = cJSON_GetArraySize(losses);
+        series->loss_count = count <= LOSSES_MOST ? count : LOSSES_MOST;
+    }
+    const size_t size = sizeof series->losses[0] * (size_t)series->loss_count;
+    if (size > 0) {
+        series->losses = grow(series->losses, series->step_count, size);
+    }
+    for (int i = 0; i < series->loss_count; i++) {
+        series->losses[series->step_count * series->loss_count + i] =
+            event_field_value(cJSON_GetArrayItem(losses, i));
+    }
+}
+
 static bool read_step(struct series *series, const cJSON *event) {
     struct series_step step = {
         .step = event_field_number(event, "step"),
@@ -151,6 +168,7 @@ static bool read_step(struct series *series, const cJSON *event) {
     if (!isfinite(step.step)) {
         return false;
     }
+    read_losses(series, cJSON_GetObjectItemCaseSensitive(event, "losses"));
     series->steps = grow(series->steps, series->step_count, sizeof step);
     series->steps[series->step_count++] = step;
     series->nonfinite += !isfinite(step.loss);
@@ -486,6 +504,7 @@ void series_close(struct series *series) {
     cJSON_Delete(series->config);
     cJSON_Delete(series->meta);
     free(series->steps);
+    free(series->losses);
     free(series->evals);
     free(series->probes);
     free(series->sweeps);

@@ -46,6 +46,8 @@ struct series {
     double probe_images;                      /* 0: no probe */
     ptrdiff_t step_count, eval_count, probe_count, sweep_count;
     struct series_step *steps;
+    int loss_count;  /* losses of each step, one a scheme; 0: there was but one */
+    double *losses;  /* (step_count, loss_count) */
     struct series_eval *evals;
     struct series_probe *probes, *sweeps;   /* sweeps: on the test part, seconds and epoch nan */
     struct series_convergence *convergence; /* the latest; NULL: none yet */

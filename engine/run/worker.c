@@ -98,6 +98,9 @@ static void write_step(struct job *job, const struct step_report *report) {
     event_number(&event, "epoch", report->epoch);
     event_number(&event, "seconds", worker_seconds(job));
     event_number(&event, "loss", report->loss);
+    if (report->loss_count > 0) {
+        event_numbers(&event, "losses", report->losses, report->loss_count);
+    }
     event_number(&event, "rate", report->rate);
     event_number(&event, "grad_norm", report->grad_norm);
     event_number(&event, "images_per_second", (double)report->count / report->seconds);

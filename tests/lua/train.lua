@@ -83,6 +83,15 @@ end
 assert(sizes.full > sizes.stages and sizes.stages >= sizes.steps and sizes.auto == sizes.full)
 assert(losses.full == losses.stages and losses.full == losses.steps)
 
+-- several schemes at once: the loss of each, and their weighted sum
+job = cn.train(options{ schemes = { "euler", { scheme = "rk4", steps = 3, weight = 3 } } }):wait()
+local last = job.history[#job.history]
+assert(job.state == "done" and #last.losses == 2 and last.losses[1] ~= last.losses[2])
+assert(math.abs(last.loss - (last.losses[1] + 3 * last.losses[2]) / 4) < 1e-8)
+assert(not h[1].losses)
+refuses("entry 1 of schemes: unknown option \"shceme\"; nearest is \"scheme\"",
+        function() cn.train(options{ schemes = { { shceme = "rk4" } } }) end)
+
 -- a job that nobody holds goes on; one that is closed stops
 cn.train(options{ epochs = 1e5, name = "alone" })
 collectgarbage()
