@@ -194,6 +194,8 @@ struct field_source {
 /* From the option f or system of the table at `index`; raises when there is none, or both. Pushes
  * what it needs. Only the thread L, and only while this C function runs. */
 void field_from(lua_State *L, int index, const char *call, struct field_source *source);
+/* From the option net, as the net's first ODE block is now. False: there is none. */
+bool field_net(lua_State *L, int index, const char *call, struct field_source *source);
 /* From the function at `index`, for states of n numbers. */
 void field_function(lua_State *L, int index, const char *call, ptrdiff_t n,
                     struct field_source *source);

@@ -1,10 +1,11 @@
-/* Vector fields from Lua: a function f(t, y, dy), a built-in system. The engine calls a function
+/* Vector fields from Lua: a function f(t, y, dy), a built-in system, a net. The engine calls a function
  * through lua_pcall, so that nothing jumps across it; what was raised is kept on the stack and
  * raised again when the engine has come back. */
 #include <stdio.h>
 #include <string.h>
 
 #include "lua/bind.h"
+#include "nets/net_field.h"
 #include "ode/system.h"
 
 enum { SLOTS = 12 }; /* of the stack, while the function is called */
@@ -104,6 +105,36 @@ void field_function(lua_State *L, int index, const char *call, ptrdiff_t n,
 
 static const char *const keys[] = {"f", "system"};
 enum { KEYS = sizeof keys / sizeof *keys };
+
+static void free_net(void *field) {
+    net_field_free(field);
+}
+
+bool field_net(lua_State *L, int index, const char *call, struct field_source *source) {
+    if (lua_getfield(L, index, "net") == LUA_TNIL) {
+        lua_pop(L, 1);
+        return false;
+    }
+    for (int i = 0; i < KEYS; i++) {
+        if (lua_getfield(L, index, keys[i]) != LUA_TNIL) {
+            bind_refuse(L, "%s: \"net\" and \"%s\" are both given; it takes one field", call,
+                        keys[i]);
+        }
+        lua_pop(L, 1);
+    }
+    *source = (struct field_source){.call = call};
+    const struct net *net = net_use(L, lua_gettop(L), -1);
+    struct bind_box *const box = bind_box(L, free_net);
+    struct error error;
+    struct net_field *const field = net_field_create(net, 0, &error);
+    box->pointer = field;
+    if (!field) {
+        bind_refuse(L, "%s: %s", call, error.text);
+    }
+    source->field = net_field_ode(field);
+    source->place = lua_gettop(L);
+    return true;
+}
 
 void field_from(lua_State *L, int index, const char *call, struct field_source *source) {
     int given = -1;

@@ -471,6 +471,10 @@ static int mlp_sets(struct help_options *sets) {
     return family_sets("mlp", sets);
 }
 
+static int dynamics_sets(struct help_options *sets) {
+    return family_sets("dynamics", sets);
+}
+
 static int stack_sets(struct help_options *sets) {
     return family_sets("stack", sets);
 }
@@ -521,6 +525,20 @@ static const struct help_entry entries[] = {
              "appended to the state (augment).",
      .example = "net = cn.net.mlp{ input = { 2 }, hidden = 16, act = \"tanh\" }\nprint(net)",
      .options = mlp_sets},
+    {.name = "cn.net.dynamics",
+     .group = "nets",
+     .signature = "cn.net.dynamics{ state=, dt=, model=, scheme=, steps= } -> net",
+     .line = "a vector field on states, learned from states an interval apart",
+     .text = "The net is the field y' = R(y) and nothing else; its outputs are the states one "
+             "interval dt later, through `steps` steps of the scheme. Train it on cn.data.system "
+             "or cn.data.trajectory, judge it by cn.verdict{ system=, net= }, solve it by "
+             "cn.ode.solve{ net=, y0=, t1= }. The matrix of a linear model is "
+             "net:parameters()[\"block1.fc1.weight\"].",
+     .example = "net = cn.net.dynamics{ state = 2, dt = 0.1, hidden = 20, scheme = \"rk4\" }\n"
+                "s = cn.ode.solve{ net = net, y0 = { 1, 0 }, t1 = 1, scheme = \"rk4\", steps = 10 }\n"
+                "y = net:forward{ 1, 0 }\n"
+                "assert(math.abs(s.y[2][1] - y:data()[1]) < 1e-12)",
+     .options = dynamics_sets},
     {.name = "cn.net.stack",
      .group = "nets",
      .signature = "cn.net.stack{ input={C,H,W}, layers={ {layer=\"conv\", out=8}, ... } } -> net",

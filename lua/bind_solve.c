@@ -146,7 +146,7 @@ static const struct option options_table[] = {
 #undef AT
 enum { OPTIONS = sizeof options_table / sizeof *options_table };
 
-static const char *const objects[] = {"f", "system", "y0", "samples", "scheme", NULL};
+static const char *const objects[] = {"f", "system", "net", "y0", "samples", "scheme", NULL};
 
 /* A list of tolerances, one a component, in memory of Lua's. */
 static const double *read_tolerance(lua_State *L, const cJSON *json, const char *name,
@@ -451,7 +451,9 @@ static int ode_solve(lua_State *L) {
     bind_table(L, 1, call);
     struct bind_box *const box = bind_box(L, release_solution); /* outlives the call if dense */
     const int box_place = lua_gettop(L);
-    field_from(L, 1, call, &source);
+    if (!field_net(L, 1, call, &source)) {
+        field_from(L, 1, call, &source);
+    }
     const double *const y0 = read_states(L, &source, &count);
     read_options(L, &source, &options);
     luaL_checkstack(L, 16, call);
@@ -562,6 +564,8 @@ static int option_sets(struct help_options *sets) {
 static const struct help_argument arguments[] = {
     {"f", "function f(t, y, dy): reads the table y, fills dy, or returns a table"},
     {"system", "instead of f: a system that is built in, its name, or a table { name = .. }"},
+    {"net", "instead of f: a net; its first ODE block, of dense layers, in the time of its dt or in "
+            "depth 0 to 1"},
     {"y0", "the state at t0: a list of n numbers; of a system: its own"},
     {"samples", "instead of y0: many states, a list of lists; a list of solutions comes back"},
     {"scheme", "name of a scheme, \"adams2\" to \"adams5\" (equal steps), or a tableau; default "

@@ -1,5 +1,5 @@
 /* Families of nets: options to layers. NUMERICS.md, "ContinuousNet". */
-#include "nets/layer.h"
+#include "nets/family.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -364,23 +364,23 @@ static bool stack_build(const cJSON *config, struct layers *layers, ptrdiff_t *i
 
 /* ---- registry ---- */
 
+static const struct family continuous = {
+    "continuous", "ContinuousNet: residual units as vector fields of ODE blocks",
+    continuous_options, sizeof continuous_options / sizeof *continuous_options};
+static const struct family residual = {"residual", "the plain residual net built from the same units",
+                                       residual_options,
+                                       sizeof residual_options / sizeof *residual_options};
+static const struct family mlp = {"mlp", "a dense vector field on feature vectors, with a linear head",
+                                  mlp_options, sizeof mlp_options / sizeof *mlp_options};
+static const struct family stack = {"stack", "a net written layer by layer", stack_options,
+                                    sizeof stack_options / sizeof *stack_options};
+
 static const struct entry {
-    struct family family;
-    bool (*build)(const cJSON *config, struct layers *layers, ptrdiff_t *input, ptrdiff_t *augment,
-                  cJSON **resolved, struct error *error);
+    const struct family *family;
+    family_builder *build;
 } families[] = {
-    {{"continuous", "ContinuousNet: residual units as vector fields of ODE blocks",
-      continuous_options, sizeof continuous_options / sizeof *continuous_options},
-     continuous_build},
-    {{"residual", "the plain residual net built from the same units", residual_options,
-      sizeof residual_options / sizeof *residual_options},
-     residual_build},
-    {{"mlp", "a dense vector field on feature vectors, with a linear head", mlp_options,
-      sizeof mlp_options / sizeof *mlp_options},
-     mlp_build},
-    {{"stack", "a net written layer by layer", stack_options,
-      sizeof stack_options / sizeof *stack_options},
-     stack_build},
+    {&continuous, continuous_build}, {&residual, residual_build}, {&mlp, mlp_build},
+    {&family_dynamics, family_dynamics_build}, {&stack, stack_build},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 
@@ -389,14 +389,14 @@ int family_count(void) {
 }
 
 const struct family *family_at(int index) {
-    return &families[index].family;
+    return families[index].family;
 }
 
 bool family_build(const cJSON *config, struct layers *layers, ptrdiff_t input[3],
                   ptrdiff_t *augment, cJSON **resolved, struct error *error) {
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(config, "family"));
     for (int i = 0; name && i < FAMILIES; i++) {
-        if (strcmp(families[i].family.name, name) == 0) {
+        if (strcmp(families[i].family->name, name) == 0) {
             cJSON *written = NULL;
             if (!families[i].build(config, layers, input, augment, &written, error)) {
                 return false;
@@ -409,13 +409,12 @@ bool family_build(const cJSON *config, struct layers *layers, ptrdiff_t input[3]
     }
     const char *names[FAMILIES];
     for (int i = 0; i < FAMILIES; i++) {
-        names[i] = families[i].family.name;
+        names[i] = families[i].family->name;
     }
     const char *near = name ? option_nearest(name, names, FAMILIES) : NULL;
     return error_set(error, ERROR_VALUE,
-                     "a net's configuration names its \"family\" (continuous, residual, mlp or stack), "
-                     "not "
-                     "%s%s%s%s",
+                     "a net's configuration names its \"family\" (continuous, residual, mlp, dynamics "
+                     "or stack), not %s%s%s%s",
                      name ? name : "nothing", near ? "; nearest is \"" : "", near ? near : "",
                      near ? "\"" : "");
 }

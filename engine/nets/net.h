@@ -59,7 +59,7 @@ void *net_grad(const struct net *net, const struct parameter *parameter); /* NUL
 
 /* Option tables of the families, for help, completion and errors. */
 struct family {
-    const char *name; /* "continuous", "residual", "mlp" */
+    const char *name; /* "continuous", "residual", "mlp", "dynamics", "stack" */
     const char *help;
     const struct option *options;
     int option_count;

@@ -1,90 +1,63 @@
-local cn = require "continuo"
-local refuses = dofile(debug.getinfo(1, "S").source:match "^@(.*/)" .. "refuses.lua")
+-- Nets that are vector fields: what they are, what they learn, what is refused.
+local cn = cn or require "continuo"
+local runs = os.getenv "TMPDIR" or "/tmp"
 
--- a true field has the orders of the schemes, and passes
-local t = cn.order{ system = "pendulum", dt = 0.01, t1 = 1.92 }
-for scheme, order in pairs{ euler = 1, midpoint = 2, heun2 = 2, rk4 = 4 } do
-    assert(t[scheme].expected == order and t[scheme].confirmed, t[scheme].text)
-    assert(math.abs(t[scheme].order - order) < 0.3 and #t[scheme].error == 11)
+local function refused(pattern, f, ...)
+    local good, text = pcall(f, ...)
+    assert(not good and tostring(text):find(pattern), pattern .. " not in: " .. tostring(text))
 end
-assert(t.euler.h[5] == t.dt and t.dt == 0.01 and t.t1 == 1.92 and t.trained == "euler")
-assert(t.truth == nil and #t.curves == 4 and t.curves[1].truth)
-assert(t.limit < 1e-12 and t.evaluations == 9 * (192 * 127 + 192 / 2 + 192 / 4 + 192 / 8 + 192 / 16))
-local text = tostring(t)
-assert(text:find("%[1%.%d%de%+00%]") and text:find "1/64" and text:find "1%.09 of 1", text)
-for line in (text .. "\n"):gmatch "(.-)\n" do
-    assert(#line <= 79 and not line:find " $", line)
+
+-- the net is its field
+local net = cn.net.dynamics{ state = 3, dt = 0.25, hidden = 11, layers = 2, steps = 2, scheme = "heun3" }
+assert(net.family == "dynamics" and net.outputs == 3 and net.precision == "f64")
+assert(net.count == 3 * 11 + 11 + 11 * 11 + 11 + 11 * 3 + 3)
+local y0 = { 0.3, -1.1, 0.7 }
+local s = cn.ode.solve{ net = net, y0 = y0, t1 = 0.5, scheme = "heun3", steps = 4 }
+local once = net:forward(y0)
+local twice = net:forward(once)
+for i = 1, 3 do
+    assert(math.abs(s.y[3][i] - once:data()[i]) < 1e-14)
+    assert(math.abs(s.y[5][i] - twice:data()[i]) < 1e-14)
 end
-assert(t.plot:find "euler" and tostring(cn.plot.convergence{ curves = t.curves }):find "euler")
-assert(cn.verdict{ system = "pendulum", dt = 0.01, t1 = 1.92 }.pass)
-assert(cn.verdict{ system = "lotka_volterra", dt = 0.05, trained = "rk4" }.pass, "the usual time")
-assert(cn.order{ system = { name = "oscillator", damping = 0.1 }, dt = 0.125 }.t1 == 10)
+refused("takes one field", cn.ode.solve, { net = net, system = "pendulum", y0 = y0, t1 = 1, steps = 1 })
+refused("dt", cn.net.dynamics, { state = 2 })
+refused("nearest is", cn.net.dynamics, { state = 2, dt = 1, hiden = 3 })
 
--- what a linear fit inside Euler's scheme learns of the oscillator
-local re, im = (math.cos(0.1) - 1) / 0.1, math.sin(0.1) / 0.1
-local function biased(t, y)
-    return { re * y[1] + im * y[2], re * y[2] - im * y[1] }
+-- the matrix for one interval has no field
+local free = cn.net.dynamics{ state = 2, dt = 0.1, model = "matrix" }
+assert(free.count == 4 and free.scheme == nil)
+refused("0 ODE blocks", cn.ode.solve, { net = free, y0 = { 1, 0 }, t1 = 1, steps = 1 })
+
+-- A linear fit inside a scheme has the scheme's stability function R(dt lambda) = exp(i dt):
+-- its eigenvalues solve that equation exactly (NUMERICS.md, "Systems").
+local function eigenvalue(a) -- the one of positive imaginary part, of a 2 x 2 matrix
+    local half, det = (a[1] + a[4]) / 2, a[1] * a[4] - a[2] * a[3]
+    return half, math.sqrt(det - half * half)
 end
-local v = cn.verdict{ system = "oscillator", trained = "euler", dt = 0.1, t1 = 2, learned = biased }
-assert(v.state == "FAIL-V" and not v.pass and v.error < 1e-13)
-assert(math.abs(v.limit - 9.51e-2) < 5e-5 and math.abs(v.order.euler.error[4] - 4.88e-2) < 5e-5)
-assert(math.abs(v.order.euler.error[2] - 1.05e-1) < 5e-4)
-assert(v.order.truth.euler.truth and not v.order.euler.truth and #v.order.curves == 8)
-assert(v.worst > 0.09 and v.agree and v.noise == nil)
-assert(v.text:find("^FAIL%-V: the error is") and v.text:find "learned the scheme's error")
-for line in (tostring(v) .. "\n"):gmatch "(.-)\n" do
-    assert(#line <= 79, line)
-end
-assert(tostring(v):find "2 larger steps do not divide the time")
-
--- a target, and a field that is not fitted
-local function still() return { 0, 0 } end
-v = cn.verdict{ system = "oscillator", dt = 0.1, t1 = 1.6, learned = still }
-assert(v.state == "FAIL-UNDER" and math.abs(v.target - 0.1) < 1e-12, v.text)
-v = cn.verdict{ system = "oscillator", dt = 0.1, t1 = 1.6, learned = still, target = 10 }
-assert(v.state == "PASS" and v.target == 10, v.text)
-
--- other truths: a function, a trajectory
-local function oscillator(t, y, dy) dy[1], dy[2] = y[2], -y[1] end
-local f = cn.order{ f = oscillator, y0 = { 0, 1 }, dt = 0.1, t1 = 1.6, schemes = { "rk4", "midpoint" } }
-local s = cn.order{ system = "oscillator", dt = 0.1, t1 = 1.6, schemes = { "rk4", "midpoint" } }
-for i = 1, 5 do
-    assert(math.abs(f.midpoint.error[i] / s.midpoint.error[i] - 1) < 1e-6)
-end
-local samples = cn.ode.solve{ f = oscillator, y0 = { 0, 1 }, t1 = 1.6, steps = 1600, scheme = "dopri54" }
-local j = cn.order{ trajectory = samples, learned = oscillator, dt = 0.1, t1 = 1.6 }
-assert(math.abs(j.rk4.error[5] / s.rk4.error[5] - 1) < 1e-5 and j.truth == nil)
-
--- many states: the root mean square
-local many = cn.order{ system = "oscillator", y0 = { { 0, 1 }, { 0, 2 } }, dt = 0.1, t1 = 1.6, schemes = { "euler" } }
-local one = cn.order{ system = "oscillator", dt = 0.1, t1 = 1.6, schemes = { "euler" } }
-assert(math.abs(many.euler.error[3] / one.euler.error[3] - math.sqrt(2.5)) < 1e-12)
-
-local function order(change)
-    local options = { system = "oscillator", dt = 0.1, t1 = 1.6 }
-    for key, value in pairs(change) do
-        options[key] = value
+local function residual(name, re, im, dt) -- |R(dt lambda) - exp(i dt)|
+    local terms = { euler = 1, midpoint = 2, rk4 = 4 }
+    local zr, zi, pr, pi, sr, si = dt * re, dt * im, 1, 0, 1, 0
+    for k = 1, terms[name] do
+        pr, pi = (pr * zr - pi * zi) / k, (pr * zi + pi * zr) / k
+        sr, si = sr + pr, si + pi
     end
-    return cn.order(options)
+    return math.sqrt((sr - math.cos(dt)) ^ 2 + (si - math.sin(dt)) ^ 2)
 end
-refuses("\"dt\" is missing", cn.order, { system = "oscillator" })
-refuses("16.5 steps of 0.1", order, { t1 = 1.65 })
-refuses("unknown option \"finset\"; nearest is \"finest\"", order, { finset = -3 })
-refuses("\"target\" belongs to cn.verdict", order, { target = 1 })
-refuses("nearest is \"oscillator\"", order, { system = "oscilator" })
-refuses("\"rk5\" does not exist", order, { trained = "rk5" })
-refuses("must be a state of 2 numbers", order, { y0 = { 1, 2, 3 } })
-refuses("it takes one field", order, { f = oscillator })
-refuses("the truth is one of them", order, { trajectory = samples })
-refuses("at least two times", cn.order, { trajectory = { t = { 0 }, y = { { 1 } } }, dt = 0.1 })
-refuses("must rise, but entry 2", cn.order, { trajectory = { t = { 0, 0 }, y = { { 1 }, { 2 } } }, dt = 0.1 })
-refuses("nothing to test", cn.order, { trajectory = samples, dt = 0.1 })
-refuses("no sample at t", cn.order, { trajectory = samples, learned = oscillator, dt = 0.0125, t1 = 1, coarsest = 0 })
-refuses("\"y0\" is missing", cn.order, { f = oscillator, dt = 0.1, t1 = 1 })
-refuses("\"t1\" is missing", cn.order, { f = oscillator, y0 = { 0, 1 }, dt = 0.1 })
-refuses("\"learned\" must be a function", order, { learned = 3 })
-refuses("gave no number for dy[2]", order, { learned = function() return { 1 } end })
-refuses("my own words", order, { learned = function() error("my own words", 0) end })
-refuses("my own words", cn.order, { f = function() error("my own words", 0) end, y0 = { 1 }, dt = 0.1, t1 = 1 })
-refuses("must be a positive number", cn.verdict, { system = "oscillator", dt = 0.1, target = -1 })
-refuses("at most 8 schemes", order, { schemes = { "euler", "midpoint", "heun2", "ralston2", "kutta3", "heun3", "rk4", "rk4_38", "bs32" } })
+local rows = { -- scheme, dt, and lambda as worked out from the equation
+    { "euler", 0.1, -0.049958, 0.998334 },
+    { "euler", 0.05, -0.024995, 0.999583 },
+    { "midpoint", 0.1, -0.000124, 0.998347 },
+    { "rk4", 0.4, 0.000070, 1.000201 },
+}
+for _, row in ipairs(rows) do
+    local name, dt = row[1], row[2]
+    local data = cn.data.system{ system = "oscillator", y0 = { 0, 1 }, t1 = 20, dt = dt }
+    local model = cn.net.dynamics{ state = 2, dt = dt, model = "linear", scheme = name }
+    cn.train{ net = model, data = data, epochs = 600, batch = 1000,
+              optimizer = cn.optim.adam{ lr = 0.05 },
+              schedule = cn.schedule.step{ at = { 200, 400, 500 }, factor = 0.3 },
+              probe = false, checkpoint_every = 0, name = "oscillator", runs = runs }:wait()
+    local re, im = eigenvalue(model:parameters()["block1.fc1.weight"]:data())
+    assert(math.abs(re - row[3]) < 1e-6 and math.abs(im - row[4]) < 1e-6, name .. " " .. dt)
+    assert(residual(name, re, im, dt) < 1e-9, name .. " " .. dt)
+end
