@@ -91,7 +91,7 @@ static struct solve_options chosen(const char *scheme, double t0, double t1, dou
 static struct solution *solved(const struct ode_field *field, ptrdiff_t count, const double *y0,
                                const struct solve_options *options) {
     struct error error;
-    probe = (struct probe){.limit = probe.limit};
+    probe = (struct probe){.limit = probe.limit, .latest = -INFINITY};
     struct solution *const solution = solve(field, count, y0, options, &error);
     cr_assert_not_null(solution, "%s", error.text);
     return solution;
@@ -300,19 +300,92 @@ Test(solve, the_first_step_is_that_of_hairer_norsett_and_wanner) {
                        1e-6, 0);
 }
 
+/* Once: criterion's macros evaluate what they compare more than once. */
+static double factor_of(int control, double error, struct control_memory memory) {
+    return control_factor((enum control)control, 5, error, &memory);
+}
+
 Test(solve, controllers_aim_at_the_same_error_and_grow_by_no_more_than_ten) {
+    const struct control_memory none = {0, 0, false};
     for (int control = CONTROL_I; control <= CONTROL_PID; control++) {
         const double aim = pow(0.9, 5);
-        struct control_memory memory = {aim, aim, false};
-        cr_expect_float_eq(control_factor((enum control)control, 5, aim, &memory), 1, 1e-14);
-        memory = (struct control_memory){0};
-        cr_expect_float_eq(control_factor((enum control)control, 5, 0, &memory), 9, 1e-12);
-        memory = (struct control_memory){1e-4, 1e-4, true};
-        cr_expect_leq(control_factor((enum control)control, 5, 1e-9, &memory), 1);
-        cr_expect_not(memory.rejected);
-        cr_expect_float_eq(control_factor((enum control)control, 5, 32, &memory), 0.45, 1e-14);
-        cr_expect(memory.rejected);
-        cr_expect_eq(control_factor((enum control)control, 5, INFINITY, &memory), 0.2);
+        cr_expect_float_eq(factor_of(control, aim, (struct control_memory){aim, aim, false}), 1,
+                           1e-14);
+        cr_expect_float_eq(factor_of(control, 0, none), 9, 1e-12);
+        cr_expect_leq(factor_of(control, 1e-9, (struct control_memory){1e-4, 1e-4, true}), 1);
+        cr_expect_float_eq(factor_of(control, 32, none), 0.45, 1e-14);
+        cr_expect_eq(factor_of(control, INFINITY, none), 0.2);
+        struct control_memory memory = none;
+        (void)control_factor((enum control)control, 5, 2, &memory);
+        cr_expect(memory.rejected && memory.last == 0);
+        (void)control_factor((enum control)control, 5, 0.5, &memory);
+        cr_expect(!memory.rejected && memory.last == 0.5);
+    }
+}
+
+Test(solve, controllers_weigh_this_error_and_the_ones_before) {
+    static const double gains[][3] = {{1, 0, 0}, {0.7, -0.4, 0}, {0.49, -0.34, 0.10}};
+    const double e0 = 0.31, e1 = 0.72, e2 = 0.11, aim = pow(0.9, 4);
+    for (int control = CONTROL_I; control <= CONTROL_PID; control++) {
+        const double *const g = gains[control];
+        struct control_memory memory = {e1, e2, false};
+        const double factor = control_factor((enum control)control, 4, e0, &memory);
+        cr_expect_float_eq(factor,
+                           pow(e0 / aim, -g[0] / 4) * pow(e1 / aim, -g[1] / 4) *
+                               pow(e2 / aim, -g[2] / 4),
+                           1e-14);
+        cr_expect_eq(memory.last, e0);
+        cr_expect_eq(memory.before, e1);
+        (void)control_factor((enum control)control, 4, 1e-7, &memory);
+        cr_expect_eq(memory.last, 1e-4); /* luck is not remembered for more */
+    }
+}
+
+Test(solve, an_error_is_measured_at_the_larger_end_of_the_step) {
+    const double error[2] = {3e-3, 1e-3}, y[2] = {1, -4}, next[2] = {-2, 3}, rtol[2] = {1e-3, 0},
+                 atol[2] = {1e-3, 2e-3};
+    ptrdiff_t worst;
+    cr_expect_float_eq(control_norm(CONTROL_MAX, 2, error, y, next, rtol, atol, &worst), 1, 1e-15);
+    cr_expect_eq(worst, 0);
+    cr_expect_float_eq(control_norm(CONTROL_RMS, 2, error, next, y, rtol, atol, &worst),
+                       sqrt((1 + 0.25) / 2), 1e-15);
+    const double none[2] = {0, 0};
+    cr_expect_eq(control_norm(CONTROL_RMS, 2, none, y, next, none, none, &worst), 0);
+    cr_expect(isinf(control_norm(CONTROL_RMS, 2, error, y, next, none, none, &worst)));
+}
+
+Test(solve, stiffness_is_fifteen_steps_at_the_boundary_without_six_in_a_row_inside) {
+    struct control_stiff count = {0, 0};
+    for (int i = 0; i < 14; i++) {
+        cr_expect_not(control_is_stiff(&count, 3.2, 3.3));
+        for (int calm = 0; calm < i % 6; calm++) { /* up to 5 */
+            cr_expect_not(control_is_stiff(&count, 3, 3.3));
+        }
+    }
+    cr_expect(control_is_stiff(&count, 3.2, 3.3));
+    for (int calm = 0; calm < 6; calm++) {
+        (void)control_is_stiff(&count, 3, 3.3);
+    }
+    cr_expect_not(control_is_stiff(&count, 3.2, 3.3));
+}
+
+Test(solve, a_step_is_stretched_a_little_to_end_where_it_must) {
+    for (int i = 0; i < 40; i++) {
+        struct solve_options options = chosen("dopri54", 0.1, 0.1 + 0.0371 * (i + 1), 1e6);
+        options.first = (options.t1 - 0.1) / 1.009;
+        struct solution *solution = counted(&seasons, season_y0, &options);
+        cr_expect_eq(solution->sample[0].accepted, 1);
+        cr_expect_eq(probe.latest, options.t1);
+        solution_free(solution);
+        options.first = (options.t1 - 0.1) / 1.02;
+        const double behind = 1e-4 * sqrt(i + 1); /* where h is rounded coarser than the end */
+        solution = counted(&seasons, season_y0, &options);
+        cr_expect_eq(solution->sample[0].accepted, 2);
+        solution_free(solution);
+        options = chosen("dopri54", -1.3, behind, 1e6);
+        options.first = 2;
+        solution_free(counted(&seasons, season_y0, &options));
+        cr_expect_leq(probe.latest, behind);
     }
 }
 
@@ -388,13 +461,19 @@ Test(solve, times_between_cost_no_steps_when_they_are_interpolated) {
 }
 
 Test(solve, cutting_steps_for_a_requested_time_does_not_slow_down_what_follows) {
-    const double times[] = {4, 4.000001, 9};
-    struct solve_options options = chosen("dopri54", 0, 9, 1e-8);
+    enum { TIMES = 10 };
+    double times[2 * TIMES]; /* pairs, next to each other */
+    for (int i = 0; i < TIMES; i++) {
+        times[2 * i] = 2.0 * (i + 1) - 1e-4;
+        times[2 * i + 1] = 2.0 * (i + 1);
+    }
+    struct solve_options options = chosen("dopri54", 0, 2 * TIMES, 1e-9);
     struct solution *const plain = counted(&seasons, season_y0, &options);
     options.save_at = times;
-    options.saves = 3;
+    options.saves = 2 * TIMES;
     struct solution *const cut = counted(&seasons, season_y0, &options);
-    cr_expect_leq(cut->sample[0].accepted, plain->sample[0].accepted + 4);
+    cr_expect_leq(cut->sample[0].accepted, plain->sample[0].accepted + 2 * TIMES, "%td and %td",
+                  cut->sample[0].accepted, plain->sample[0].accepted);
     solution_free(plain);
     solution_free(cut);
 }
@@ -413,6 +492,24 @@ Test(solve, equal_steps_count_in_integers) {
         }
         solution_free(solution);
     }
+}
+
+Test(solve, times_that_are_on_the_grid_but_for_rounding_are_its_times) {
+    struct solve_options options = even("rk4", 0, 1, 10);
+    const double times[] = {0.1 + 0.2, 0.7};
+    cr_assert_neq(times[0], 0.3);
+    struct solution *const all = counted(&seasons, season_y0, &options);
+    options.save_at = times;
+    options.saves = 2;
+    for (int interpolate = 0; interpolate < 2; interpolate++) {
+        options.interpolate = interpolate;
+        struct solution *const some = counted(&seasons, season_y0, &options);
+        cr_expect_eq(some->sample[0].t[0], 0.3);
+        cr_expect_arr_eq(some->sample[0].y, all->sample[0].y + 2 * 3, 2 * sizeof(double));
+        cr_expect_arr_eq(some->sample[0].y + 2, all->sample[0].y + 2 * 7, 2 * sizeof(double));
+        solution_free(some);
+    }
+    solution_free(all);
 }
 
 /* ---- samples ------------------------------------------------------------------------------- */
@@ -476,6 +573,32 @@ Test(solve, together_samples_take_the_steps_of_the_worst_one) {
     cr_expect(differ);
     solution_free(each);
     solution_free(all);
+}
+
+/* u' = -rate (u - cos t) - sin t, the rate a state that stays. */
+static bool rates(void *context, ptrdiff_t count, const double *t, const double *y, double *dy) {
+    see(context, count, t);
+    for (ptrdiff_t i = 0; i < count; i++) {
+        dy[2 * i] = -y[2 * i + 1] * (y[2 * i] - cos(t[i])) - sin(t[i]);
+        dy[2 * i + 1] = 0;
+    }
+    return true;
+}
+
+Test(solve, together_samples_stop_together) {
+    const struct ode_field field = {"rates", 2, rates, NULL, &probe};
+    const double y0[2][2] = {{1, 1}, {1, 1000}};
+    struct solve_options options = chosen("dopri54", 0, 100, 1e-4);
+    options.stiff_after = 100;
+    struct solution *solution = solved(&field, 2, y0[0], &options);
+    cr_expect_eq(solution->sample[0].status, SOLUTION_DONE);
+    cr_expect_eq(solution->sample[1].status, SOLUTION_STIFF);
+    solution_free(solution);
+    options.together = true;
+    solution = solved(&field, 2, y0[0], &options);
+    cr_expect_eq(solution->sample[0].status, SOLUTION_STIFF);
+    cr_expect_eq(solution->sample[0].stop, solution->sample[1].stop);
+    solution_free(solution);
 }
 
 /* ---- how it ends --------------------------------------------------------------------------- */
