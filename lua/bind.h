@@ -185,17 +185,17 @@ const struct tableau *tableau_from(lua_State *L, int index, const char *call);
 struct field_source {
     struct ode_field field;      /* n is 0 for a function, until the caller knows */
     const struct system *system; /* or NULL */
-    int place;                   /* on the stack: what keeps the field alive */
+    bool timed;                  /* a system or net, which has times of its own: */
+    double t0, t1;
+    int place; /* on the stack: what keeps the field alive */
     const char *call;            /* of a function, and what came of it: */
     lua_State *L;
     bool raised; /* an error, which is on top of the stack */
     struct error error;
 };
-/* From the option f or system of the table at `index`; raises when there is none, or both. Pushes
- * what it needs. Only the thread L, and only while this C function runs. */
+/* From the option f, system, or net (with block) of the table at `index`; raises unless there is
+ * just one. A net is copied as it stands. Pushes what it needs. Only the thread L, and only while this C function runs. */
 void field_from(lua_State *L, int index, const char *call, struct field_source *source);
-/* From the option net, as the net's first ODE block is now. False: there is none. */
-bool field_net(lua_State *L, int index, const char *call, struct field_source *source);
 /* From the function at `index`, for states of n numbers. */
 void field_function(lua_State *L, int index, const char *call, ptrdiff_t n,
                     struct field_source *source);

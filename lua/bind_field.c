@@ -1,6 +1,7 @@
-/* Vector fields from Lua: a function f(t, y, dy), a built-in system, a net. The engine calls a function
+/* Vector fields from Lua: a function f(t, y, dy), a built-in system, an ODE block of a net. The engine calls a function
  * through lua_pcall, so that nothing jumps across it; what was raised is kept on the stack and
  * raised again when the engine has come back. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,38 +104,40 @@ void field_function(lua_State *L, int index, const char *call, ptrdiff_t n,
         .field = {.name = "f", .n = n, .value = function_value, .context = source}};
 }
 
-static const char *const keys[] = {"f", "system"};
-enum { KEYS = sizeof keys / sizeof *keys };
-
-static void free_net(void *field) {
+static void release_net_field(void *field) {
     net_field_free(field);
 }
 
-bool field_net(lua_State *L, int index, const char *call, struct field_source *source) {
-    if (lua_getfield(L, index, "net") == LUA_TNIL) {
-        lua_pop(L, 1);
-        return false;
+/* The block of the net on top of the stack, which a box takes the place of. */
+static void field_net(lua_State *L, int index, const char *call, struct field_source *source) {
+    if (!luaL_testudata(L, -1, "continuo.net")) {
+        bind_refuse(L, "%s: \"net\" must be a net, from cn.net.dynamics{...} or its like, not a %s",
+                    call, luaL_typename(L, -1));
     }
-    for (int i = 0; i < KEYS; i++) {
-        if (lua_getfield(L, index, keys[i]) != LUA_TNIL) {
-            bind_refuse(L, "%s: \"net\" and \"%s\" are both given; it takes one field", call,
-                        keys[i]);
-        }
-        lua_pop(L, 1);
+    ptrdiff_t block = 1;
+    if (lua_getfield(L, index, "block") != LUA_TNIL) {
+        block = bind_integer(L, -1, call, "block", 1);
     }
-    *source = (struct field_source){.call = call};
-    const struct net *net = net_use(L, lua_gettop(L), -1);
-    struct bind_box *const box = bind_box(L, free_net);
+    lua_pop(L, 1);
     struct error error;
-    struct net_field *const field = net_field_create(net, 0, &error);
-    box->pointer = field;
-    if (!field) {
+    const int place = lua_gettop(L);
+    struct bind_box *const box = bind_box(L, release_net_field);
+    const struct net *const net = net_use(L, place, -1);
+    box->pointer = net_field_create(net, block < INT_MAX ? (int)block - 1 : INT_MAX - 1, &error);
+    if (!box->pointer) {
         bind_refuse(L, "%s: %s", call, error.text);
     }
-    source->field = net_field_ode(field);
-    source->place = lua_gettop(L);
-    return true;
+    source->field = net_field_ode(box->pointer);
+    source->timed = true;
+    source->t1 = net_field_time(box->pointer);
+    lua_pushvalue(L, place + 1);
+    lua_replace(L, place);
+    lua_settop(L, place);
+    source->place = place;
 }
+
+static const char *const keys[] = {"f", "system", "net"};
+enum { KEYS = sizeof keys / sizeof *keys };
 
 void field_from(lua_State *L, int index, const char *call, struct field_source *source) {
     int given = -1;
@@ -150,17 +153,24 @@ void field_from(lua_State *L, int index, const char *call, struct field_source *
         lua_pop(L, 1);
     }
     lua_getfield(L, index, keys[given < 0 ? 0 : given]);
+    if (given == 2) {
+        field_net(L, index, call, source);
+        return;
+    }
     if (given == 1) {
         source->system = system_from(L, lua_gettop(L), call);
         lua_replace(L, -2);
         source->field = system_field(source->system);
+        source->timed = true;
+        source->t0 = source->system->t0;
+        source->t1 = source->system->t1;
         source->place = lua_gettop(L);
         return;
     }
     if (lua_type(L, -1) != LUA_TFUNCTION) {
         bind_refuse(L,
                     "%s: \"f\" must be a function f(t, y, dy) that fills dy, not %s; or give "
-                    "system =",
+                    "system = or net =",
                     call, luaL_typename(L, -1));
     }
     field_function(L, lua_gettop(L), call, 0, source);

@@ -35,11 +35,11 @@ static const struct option options_table[] = {
      .kind = OPTION_NUMBER,
      AT(t0),
      .fallback = "0",
-     .help = "time at which y = y0; of a system: its own"},
+     .help = "time at which y = y0; of a system or net: its own"},
     {.name = "t1",
      .kind = OPTION_NUMBER,
      AT(t1),
-     .help = "time to end at, another than t0; may lie before it; of a system: its own"},
+     .help = "time to end at, another than t0; may lie before it; of a system or net: its own"},
     {.name = "steps",
      .kind = OPTION_INTEGER,
      AT(steps),
@@ -146,7 +146,8 @@ static const struct option options_table[] = {
 #undef AT
 enum { OPTIONS = sizeof options_table / sizeof *options_table };
 
-static const char *const objects[] = {"f", "system", "net", "y0", "samples", "scheme", NULL};
+static const char *const objects[] = {"f",  "system",  "net",    "block",
+                                      "y0", "samples", "scheme", NULL};
 
 /* A list of tolerances, one a component, in memory of Lua's. */
 static const double *read_tolerance(lua_State *L, const cJSON *json, const char *name,
@@ -391,13 +392,13 @@ static void push_result(lua_State *L, struct solution *solution, ptrdiff_t count
 static void read_options(lua_State *L, const struct field_source *source, struct solve_options *o) {
     struct solve_call c;
     cJSON *json = bind_json(L, 1, call, objects);
-    if (source->system) {
+    if (source->timed) {
         json->type = cJSON_Object; /* a table without options may have been taken for a list */
         if (!cJSON_HasObjectItem(json, "t0")) {
-            cJSON_AddNumberToObject(json, "t0", source->system->t0);
+            cJSON_AddNumberToObject(json, "t0", source->t0);
         }
         if (!cJSON_HasObjectItem(json, "t1")) {
-            cJSON_AddNumberToObject(json, "t1", source->system->t1);
+            cJSON_AddNumberToObject(json, "t1", source->t1);
         }
     }
     bind_options(L, options_table, OPTIONS, call, json, objects, &c);
@@ -451,9 +452,7 @@ static int ode_solve(lua_State *L) {
     bind_table(L, 1, call);
     struct bind_box *const box = bind_box(L, release_solution); /* outlives the call if dense */
     const int box_place = lua_gettop(L);
-    if (!field_net(L, 1, call, &source)) {
-        field_from(L, 1, call, &source);
-    }
+    field_from(L, 1, call, &source);
     const double *const y0 = read_states(L, &source, &count);
     read_options(L, &source, &options);
     luaL_checkstack(L, 16, call);
@@ -473,7 +472,8 @@ static int ode_solve(lua_State *L) {
     tell(L, solution);
     push_result(L, solution, count, &options, source.place, box_place);
     if (options.dense) {
-        lua_pushnil(L); /* the solution lives on in what is returned */
+        lua_pushnil(L); /* solution and field live on in what is returned */
+        lua_copy(L, -1, source.place);
         lua_replace(L, box_place);
     }
     return bind_done(L, 1);
@@ -564,8 +564,9 @@ static int option_sets(struct help_options *sets) {
 static const struct help_argument arguments[] = {
     {"f", "function f(t, y, dy): reads the table y, fills dy, or returns a table"},
     {"system", "instead of f: a system that is built in, its name, or a table { name = .. }"},
-    {"net", "instead of f: a net; its first ODE block, of dense layers, in the time of its dt or in "
-            "depth 0 to 1"},
+    {"net", "instead of f: a net, whose ODE block is the field, as it stands; its body must be of "
+            "dense layers and activations; t runs from 0 to its dt, or to 1"},
+    {"block", "number of the net's ODE block; default 1"},
     {"y0", "the state at t0: a list of n numbers; of a system: its own"},
     {"samples", "instead of y0: many states, a list of lists; a list of solutions comes back"},
     {"scheme", "name of a scheme, \"adams2\" to \"adams5\" (equal steps), or a tableau; default "
@@ -575,7 +576,7 @@ static const struct help_argument arguments[] = {
 static const struct help_entry entries[] = {
     {.name = "cn.ode.solve",
      .group = "ode",
-     .signature = "cn.ode.solve{ f= | system=, y0=, t0=, t1=, scheme=, steps= | rtol=, atol=, "
+     .signature = "cn.ode.solve{ f= | system= | net=, y0=, t0=, t1=, scheme=, steps= | rtol=, atol=, "
                   "save_at=, ... } -> solution",
      .line = "solves y' = f(t, y) in equal steps or in steps chosen by their error",
      .text =
