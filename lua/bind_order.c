@@ -256,7 +256,7 @@ static int order_call(lua_State *L) {
     struct error error;
     lua_settop(L, 1);
     bind_table(L, 1, call);
-    if (convergence_wanted(L)) {
+    if (convergence_wanted(L, false)) {
         convergence_push(L, convergence_report(L, call, false));
         return bind_done(L, 1);
     }

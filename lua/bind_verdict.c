@@ -299,7 +299,7 @@ static int verdict_call(lua_State *L) {
     struct error error;
     lua_settop(L, 1);
     bind_table(L, 1, call);
-    if (convergence_wanted(L)) {
+    if (convergence_wanted(L, true)) {
         return verdict_of_dynamics(L, call);
     }
     bind_object(L, 1, call, "net", "continuo.net",
@@ -367,7 +367,8 @@ static const struct help_argument arguments[] = {
                "cn.order"},
     {"f", "the true field, a function"},
     {"trajectory", "samples of the truth"},
-    {"learned", "the field that is judged, a function; absent: the net's"},
+    {"learned", "the field that is judged, a function, instead of a net's"},
+    {"seeds", "nets like net, of other seeds: how they spread is forgiven"},
     {"y0", "states to begin at"},
     {0}};
 
@@ -385,7 +386,7 @@ static const struct help_entry entries[] = {
              "accurate. A alone passes every smooth net; B is what tells an ODE from a network "
              "that only looks like one (Ott et al. 2021). When a job trained the net, the verdict "
              "is also written into its run folder. ^C gives the prompt back.\n\n"
-             "With system, f or trajectory, the convergence test of learned dynamics (after "
+             "With system, f or trajectory, or data of a built-in system, the convergence test of learned dynamics (after "
              "Krishnapriyan et al. 2023): state is \"PASS\", \"FAIL-V\" (the error at dt, error, is "
              "less than half of that at a smaller step, worst, or in the limit, limit: the field "
              "has learned the error of its scheme), \"FAIL-UNDER\" (error and limit are above "

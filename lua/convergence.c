@@ -8,6 +8,7 @@
 #include "lua/interrupt.h"
 #include "lua/plot_text.h"
 #include "lua/study_grid.h"
+#include "nets/net.h"
 #include "ode/system.h"
 
 struct options {
@@ -72,14 +73,27 @@ const struct option convergence_options_table[] = {
 const int convergence_options_count =
     sizeof convergence_options_table / sizeof *convergence_options_table;
 
-bool convergence_wanted(lua_State *L) {
-    static const char *const keys[] = {"system", "f", "trajectory"};
-    bool wanted = false;
-    for (int i = 0; i < 3 && lua_type(L, 1) == LUA_TTABLE; i++) {
-        wanted = wanted || lua_getfield(L, 1, keys[i]) != LUA_TNIL;
-        lua_settop(L, 1);
-    }
-    return wanted;
+static bool has(lua_State *L, const char *key) {
+    const bool is = lua_getfield(L, 1, key) != LUA_TNIL;
+    lua_pop(L, 1);
+    return is;
+}
+
+/* What the option data is made of; false when it is not of a built-in system. */
+static bool read_data(lua_State *L, struct convergence_data *data) {
+    const bool given = lua_getfield(L, 1, "data") == LUA_TUSERDATA;
+    const bool is =
+        given && convergence_data_read(
+                     data, part_check(L, lua_gettop(L), "\"data\"", "test")->set);
+    lua_settop(L, 1);
+    return is;
+}
+
+bool convergence_wanted(lua_State *L, bool from_data) {
+    struct convergence_data data;
+    return lua_type(L, 1) == LUA_TTABLE &&
+           (has(L, "system") || has(L, "f") || has(L, "trajectory") ||
+            (from_data && read_data(L, &data)));
 }
 
 /* ---- what is read -------------------------------------------------------------------------- */
@@ -88,8 +102,13 @@ struct reading {
     const char *call;
     struct options options;
     const cJSON *json;
+    struct convergence_data data; /* where the truth is that of data */
     struct field_source true_field, learned;
     bool has_field, has_learned;
+    const struct net *net; /* or NULL */
+    struct convergence_fields *fields; /* of the net */
+    struct ode_field *seeds;           /* fields of the net and of its other seeds */
+    int seed_count;
     struct truth truth;
     ptrdiff_t n, count;
     const double *y0;
@@ -97,12 +116,6 @@ struct reading {
     struct pool *pool;
     struct convergence_report *report;
 };
-
-static bool has(lua_State *L, const char *key) {
-    const bool is = lua_getfield(L, 1, key) != LUA_TNIL;
-    lua_pop(L, 1);
-    return is;
-}
 
 /* A field from Lua that was called raised, or gave no numbers: raise that. */
 static void raise_fields(lua_State *L, struct reading *r) {
@@ -152,8 +165,17 @@ static void read_truth(lua_State *L, struct reading *r) {
         read_trajectory(L, r);
         return;
     }
-    field_from(L, 1, r->call, &r->true_field);
     r->has_field = true;
+    if (r->data.count > 0) {
+        r->true_field = (struct field_source){.field = system_field(&r->data.system),
+                                              .system = &r->data.system};
+        r->truth = truth_system(&r->data.system);
+        r->n = r->truth.n;
+        r->y0 = r->data.y0;
+        r->count = r->data.count;
+        return;
+    }
+    field_from(L, 1, r->call, &r->true_field);
     if (r->true_field.system) {
         r->truth = truth_system(r->true_field.system);
         r->n = r->truth.n;
@@ -184,8 +206,80 @@ static void read_states(lua_State *L, struct reading *r) {
     r->count = y0->rank == 2 ? y0->shape[0] : 1;
 }
 
-/* The field that is tested, unless it is the true one: a function. */
+static void fields_release(void *fields) {
+    convergence_fields_free(fields);
+}
+
+/* The field of a net, `count` times over; pushes what holds it. */
+static struct convergence_fields *push_fields(lua_State *L, const struct reading *r,
+                                              const struct net *net, int count) {
+    struct error error;
+    struct bind_box *const box = bind_box(L, fields_release);
+    struct convergence_fields *const fields = box->pointer = convergence_fields(
+        net, r->n, r->options.dt * net_trained(net).steps, count, &error);
+    if (!fields) {
+        bind_refuse(L, "%s: %s", r->call, error.text);
+    }
+    return fields;
+}
+
+static void read_net(lua_State *L, struct reading *r) {
+    lua_pop(L, 1);
+    bind_object(L, 1, r->call, "net", "continuo.net",
+                "a net, such as cn.net.dynamics{ ... } makes");
+    const int index = lua_gettop(L);
+    if (net_ode_count(net_check(L, index)->net) == 0) {
+        bind_refuse(L, "%s: this net has no ODE block, so it is no field", r->call);
+    }
+    r->report->job = net_check(L, index)->job;
+    r->net = net_use(L, index, -1);
+    if (!(r->options.dt > 0)) {
+        r->options.dt = convergence_data_step(r->net, r->data.interval);
+    }
+    if (!(r->options.dt > 0)) {
+        bind_refuse(L, "%s: \"dt\" is missing: what the net's step stands for in time", r->call);
+    }
+    r->fields = push_fields(L, r, r->net, pool_threads(r->pool));
+    r->has_learned = true;
+}
+
+/* The option seeds: nets like this one, of other seeds. */
+static void read_seeds(lua_State *L, struct reading *r) {
+    if (lua_getfield(L, 1, "seeds") == LUA_TNIL) {
+        return;
+    }
+    const int list = lua_gettop(L);
+    const int count = lua_type(L, list) == LUA_TTABLE ? (int)lua_rawlen(L, list) : 0;
+    if (count < 1 || !r->net) {
+        bind_refuse(L, "%s: \"seeds\" must be a list of nets that differ from net by their seed",
+                    r->call);
+    }
+    luaL_checkstack(L, 3 * count + 20, r->call);
+    r->seeds = bind_memory(L, count + 1, sizeof *r->seeds);
+    r->seeds[r->seed_count++] = r->fields->fields[0];
+    for (int i = 1; i <= count; i++) {
+        lua_rawgeti(L, list, i);
+        const int index = lua_gettop(L);
+        if (!luaL_testudata(L, index, "continuo.net") ||
+            net_ode_count(net_check(L, index)->net) == 0) {
+            bind_refuse(L, "%s: entry %d of \"seeds\" is no net with an ODE block", r->call, i);
+        }
+        r->seeds[r->seed_count++] =
+            push_fields(L, r, net_use(L, index, -1), 1)->fields[0];
+    }
+}
+
+/* The field that is tested, unless it is the true one: a net's or a function. */
 static void read_learned(lua_State *L, struct reading *r) {
+    if (lua_getfield(L, 1, "net") != LUA_TNIL) {
+        if (has(L, "learned")) {
+            bind_refuse(L, "%s: \"net\" and \"learned\" are both given; one field is tested",
+                        r->call);
+        }
+        read_net(L, r);
+        return;
+    }
+    lua_pop(L, 1);
     if (lua_getfield(L, 1, "learned") == LUA_TNIL) {
         return;
     }
@@ -211,23 +305,14 @@ static void read_schemes(lua_State *L, struct reading *r) {
     if (r->options.trained[0] && !(trained = tableau_find(r->options.trained, &error))) {
         bind_refuse(L, "%s: %s", r->call, error.text);
     }
-    r->report->trained = trained ? trained : r->grid.schemes[0];
+    r->report->trained = trained  ? trained
+                         : r->net ? net_trained(r->net).scheme
+                                  : r->grid.schemes[0];
     study_grid_add_scheme(&r->grid, r->report->trained);
     if (r->grid.scheme_count > CONVERGENCE_SCHEMES_MAX) {
         bind_refuse(L, "%s: at most %d schemes are compared, not %d", r->call,
                     CONVERGENCE_SCHEMES_MAX, r->grid.scheme_count);
     }
-}
-
-/* About a fifth of the time from t0 to `end`: a whole number of dt with as many factors 2, up to
- * coarsest, as that allows, so that large steps divide it too. */
-static double usual_end(double t0, double end, double dt, int coarsest) {
-    const double steps = fmax(1, floor((end - t0) / 5 / dt));
-    double unit = 1;
-    for (int i = 0; i < coarsest && 2 * unit <= steps; i++) {
-        unit *= 2;
-    }
-    return t0 + floor(steps / unit) * unit * dt;
 }
 
 static void read_times(lua_State *L, struct reading *r) {
@@ -246,7 +331,7 @@ static void read_times(lua_State *L, struct reading *r) {
             bind_refuse(L, "%s: \"t1\" is missing: the time at which errors are taken", r->call);
         }
         const double last = sampled ? r->truth.times[r->truth.samples - 1] : system->t1;
-        o->t1 = usual_end(o->t0, last, o->dt, (int)o->coarsest);
+        o->t1 = convergence_data_end(o->t0, last, o->dt, (int)o->coarsest);
     }
 }
 
@@ -275,25 +360,44 @@ static void report_release(void *pointer) {
     free(report);
 }
 
-/* Measures one field; a function is called by this thread alone. */
-static struct convergence *measure(const struct reading *r, const struct ode_field *field,
-                                   bool is_function, const volatile bool *stop,
-                                   struct error *error) {
+/* Measures a field, one a thread of the pool. */
+static struct convergence *measure_fields(const struct reading *r, const struct ode_field *fields,
+                                          bool kinked, struct pool *pool,
+                                          const volatile bool *stop, struct error *error) {
     struct convergence *const convergence = malloc(sizeof *convergence);
-    struct pool *const pool = is_function ? NULL : r->pool;
-    const int count = pool_threads(pool);
-    struct ode_field *const fields = malloc((size_t)count * sizeof *fields);
-    bool good = (convergence && fields) || error_set(error, ERROR_MEMORY, "no memory for a test");
-    for (int i = 0; i < count && good; i++) {
-        fields[i] = *field;
-    }
-    good = good && convergence_measure(r->report->problem, fields, false, r->grid.schemes,
-                                       r->grid.scheme_count, pool, stop, convergence, error);
-    free(fields);
+    const bool good =
+        (convergence || error_set(error, ERROR_MEMORY, "no memory for a test")) &&
+        convergence_measure(r->report->problem, fields, kinked, r->grid.schemes,
+                            r->grid.scheme_count, pool, stop, convergence, error);
     if (!good) {
         free(convergence);
     }
     return good ? convergence : NULL;
+}
+
+/* A function, which this thread alone calls, or a system, which any may call at once. */
+static struct convergence *measure(const struct reading *r, const struct ode_field *field,
+                                   bool is_function, const volatile bool *stop,
+                                   struct error *error) {
+    struct pool *const pool = is_function ? NULL : r->pool;
+    const int count = pool_threads(pool);
+    struct ode_field *const fields = malloc((size_t)count * sizeof *fields);
+    if (!fields) {
+        (void)error_set(error, ERROR_MEMORY, "no memory for a test");
+        return NULL;
+    }
+    for (int i = 0; i < count; i++) {
+        fields[i] = *field;
+    }
+    struct convergence *const convergence = measure_fields(r, fields, false, pool, stop, error);
+    free(fields);
+    return convergence;
+}
+
+static struct convergence *measure_learned(const struct reading *r, const volatile bool *stop,
+                                           struct error *error) {
+    return r->fields ? measure_fields(r, r->fields->fields, r->fields->kinked, r->pool, stop, error)
+                     : measure(r, &r->learned.field, true, stop, error);
 }
 
 static bool measure_all(struct reading *r, const volatile bool *stop, struct error *error) {
@@ -314,8 +418,11 @@ static bool measure_all(struct reading *r, const volatile bool *stop, struct err
         return false;
     }
     if (r->has_learned) {
-        report->learned = measure(r, &r->learned.field, true, stop, error);
-        if (!report->learned) {
+        report->learned = measure_learned(r, stop, error);
+        if (!report->learned ||
+            (r->seed_count > 1 && !convergence_noise(report->problem, r->seeds, r->seed_count,
+                                                     report->trained, stop, &report->noise,
+                                                     error))) {
             return false;
         }
     }
@@ -328,11 +435,14 @@ static bool measure_all(struct reading *r, const volatile bool *stop, struct err
 }
 
 const struct convergence_report *convergence_report(lua_State *L, const char *call, bool seeds) {
-    static const char *const objects[] = {"system", "f",    "trajectory", "learned",
+    static const char *const objects[] = {"system", "f",     "trajectory", "data", "learned",
                                           "net",    "seeds", "y0",         NULL};
     struct reading r = {.call = call};
     struct error error;
     bind_table(L, 1, call);
+    if (!convergence_wanted(L, false)) {
+        (void)read_data(L, &r.data);
+    }
     struct bind_box *const box = bind_box(L, report_release);
     r.report = box->pointer = calloc(1, sizeof *r.report);
     if (!r.report) {
@@ -343,17 +453,21 @@ const struct convergence_report *convergence_report(lua_State *L, const char *ca
     r.json = bind_json(L, 1, call, objects);
     bind_options(L, convergence_options_table, convergence_options_count, call, r.json, objects,
                  &r.options);
+    if (!seeds && has(L, "seeds")) {
+        bind_refuse(L, "%s: \"seeds\" belongs to cn.verdict", call);
+    }
     read_target(L, &r, seeds);
+    r.pool = bind_pool(L);
     read_truth(L, &r);
     read_states(L, &r);
     r.true_field.field.n = r.has_field ? r.n : 0;
     read_learned(L, &r);
+    read_seeds(L, &r);
     if (!r.has_field && !r.has_learned) {
         bind_refuse(L, "%s: nothing to test: give net = or learned =", call);
     }
     read_schemes(L, &r);
     read_times(L, &r);
-    r.pool = bind_pool(L);
     const bool good = measure_all(&r, interrupt_watch(), &error);
     const bool interrupted = interrupt_unwatch();
     raise_fields(L, &r);

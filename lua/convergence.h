@@ -5,10 +5,11 @@
 
 #include "lua/bind.h"
 #include "lua/help.h"
-#include "study/convergence.h"
+#include "study/convergence_data.h"
 
-/* Whether the options at stack position 1 name a truth: system, f or trajectory. */
-bool convergence_wanted(lua_State *L);
+/* Whether the options at stack position 1 name a truth: system, f or trajectory; or, for
+ * `from_data`, data made from a built-in system. */
+bool convergence_wanted(lua_State *L, bool from_data);
 
 extern const struct option convergence_options_table[]; /* the first is shared with cn.order's own */
 extern const int convergence_options_count;

@@ -89,6 +89,10 @@ Test(lua, nets_written_layer_by_layer_have_exact_gradients) {
     run_file("stack");
 }
 
+Test(lua, convergence_tests_judge_fields_and_nets) {
+    run_file("convergence");
+}
+
 Test(lua, nets_that_are_fields_learn_what_their_scheme_sees) {
     run_file("dynamics");
 }

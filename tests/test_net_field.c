@@ -101,6 +101,14 @@ Test(net_field, it_is_a_copy_and_says_what_it_cannot_be) {
     cr_assert(ode.value(ode.context, 1, &t, x, after));
     cr_assert_arr_eq(before, after, sizeof before);
     cr_assert_eq(net_field_time(field), 1);
+    net_field_span(field, 0.25);
+    double faster[N];
+    cr_assert(ode.value(ode.context, 1, &t, x, faster));
+    for (int i = 0; i < N; i++) {
+        cr_assert_float_eq(faster[i], 4 * before[i], 1e-14);
+    }
+    cr_assert_eq(net_field_time(field), 0.25);
+    cr_assert(net_field_whole(net));
     net_field_free(field);
     struct error error;
     cr_assert_null(net_field_create(net, 1, &error));
@@ -111,5 +119,6 @@ Test(net_field, it_is_a_copy_and_says_what_it_cannot_be) {
     net = make_net("{\"family\":\"continuous\",\"input\":[1,6,6],\"classes\":2,\"width\":4}");
     cr_assert_null(net_field_create(net, 0, &error));
     cr_assert(strstr(error.text, "not made of dense layers"), "%s", error.text);
+    cr_assert_not(net_field_whole(net));
     net_free(net);
 }

@@ -20,7 +20,7 @@ struct net_field {
     const char *name;
     ptrdiff_t n, gradient_len;
     int cells, count;
-    bool physical; /* t is time, and no weights depend on it */
+    bool physical; /* t is time, not depth */
     double time, factor;
     enum activation first; /* of the state, before the first layer */
     struct dense *layers;
@@ -288,6 +288,19 @@ struct ode_field net_field_ode(struct net_field *f) {
 
 double net_field_time(const struct net_field *f) {
     return f->time;
+}
+
+void net_field_span(struct net_field *f, double time) {
+    assert(f->cells == 1 && time > 0 && !f->physical);
+    f->factor *= f->time / time;
+    f->time = time;
+    f->physical = true;
+}
+
+bool net_field_whole(const struct net *net) {
+    const struct plan *const plan = net->plan;
+    return plan->layers.count == 1 && plan->layers.list[0].kind == LAYER_ODE &&
+           plan->layers.list[0].nodes == 1 && plan->augment == 0;
 }
 
 bool net_field_kinked(const struct net_field *f) {

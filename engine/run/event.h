@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-enum { EVENT_SIZE = 4096 };
+enum { EVENT_SIZE = 16384 };
 
 struct event {
     size_t len; /* bytes of text, without the closing zero */

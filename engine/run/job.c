@@ -27,6 +27,12 @@ const struct option job_options_table[] = {
      .fallback = "",
      .help = "{ schemes, steps, samples, every, share }: the same weights under other schemes and "
              "steps while they train; false: none"},
+    {.name = "convergence",
+     .kind = OPTION_JSON,
+     .offset = offsetof(struct job_options, convergence),
+     .fallback = "",
+     .help = "{ schemes, t1, target, finest, coarsest, share }: tests of a net that learns a "
+             "system's dynamics while it trains; false: none"},
     {.name = "seconds",
      .kind = OPTION_NUMBER,
      .offset = offsetof(struct job_options, seconds),
@@ -136,8 +142,10 @@ static bool plan(struct job *job, const cJSON *options, int threads, struct erro
     bool good = train && own && split_options(options, train, own, error) &&
                 option_read(job_options_table, job_options_count, "train", own, NULL, &job->options,
                             error) &&
-                plan_probe(job, error);
-    job->options.probe = NULL;
+                plan_probe(job, error) &&
+                dynamics_create(job->net, job->data, job->options.convergence, &job->dynamics,
+                                error);
+    job->options.probe = job->options.convergence = NULL;
     if (good) {
         job->pool = pool_create(threads, error);
         good = job->pool != NULL;
@@ -190,6 +198,7 @@ static bool start_threads(struct job *job, struct error *error) {
 
 static void release(struct job *job) {
     train_end(job->train);
+    dynamics_free(job->dynamics);
     pool_free(job->pool);
     record_free(job->record);
     pthread_mutex_destroy(&job->mutex);

@@ -18,6 +18,8 @@ static bool write_config(struct job *job, struct error *error) {
     cJSON_DeleteItemFromObjectCaseSensitive(own, "name");
     cJSON_DeleteItemFromObjectCaseSensitive(own, "probe");
     cJSON_AddItemToObject(train, "probe", probe_config(&job->probe));
+    cJSON_DeleteItemFromObjectCaseSensitive(own, "convergence");
+    cJSON_AddItemToObject(train, "convergence", dynamics_config(job->dynamics));
     while (own && own->child) {
         cJSON *item = cJSON_DetachItemViaPointer(own, own->child);
         cJSON_AddItemToObject(train, item->string, item);

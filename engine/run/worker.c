@@ -233,6 +233,45 @@ static bool run_probes(struct job *job, bool last) {
     }
 }
 
+static void write_test(struct job *job, double seconds) {
+    struct event event;
+    dynamics_event(job->dynamics, &event);
+    event_number(&event, "step", (double)train_position(job->train));
+    event_number(&event, "epoch", epoch_now(job));
+    event_number(&event, "seconds", seconds);
+    send(job, &event, true);
+}
+
+/* Tests the convergence of learned dynamics if that is due; false when the job is to stop. */
+static bool run_dynamics(struct job *job, bool last) {
+    const ptrdiff_t at = train_position(job->train);
+    struct error error;
+    while (job->dynamics && dynamics_due(job->dynamics, at, worker_seconds(job), last)) {
+        if (dynamics_test(job->dynamics, job->net, at, worker_seconds(job), job->pool,
+                          &job->interrupt, &error)) {
+            write_test(job, worker_seconds(job));
+        } else if (error.code != ERROR_STATE) {
+            note(job, error.text);
+            dynamics_free(job->dynamics);
+            job->dynamics = NULL;
+        } else if (!obey(job)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The verdict on the net as it was trained. */
+static void write_verdict(struct job *job) {
+    const struct verdict_dynamics *verdict = dynamics_verdict(job->dynamics);
+    struct event event;
+    event_begin(&event, "verdict");
+    event_text(&event, "text", verdict->text);
+    event_flag(&event, "pass", verdict->state == DYNAMICS_PASS);
+    send(job, &event, true);
+    record_log(job->record, worker_seconds(job), verdict->text);
+}
+
 /* The whole validation part as trained, and the best net so far; false when to stop. */
 static bool validate(struct job *job) {
     struct evaluation result;
@@ -293,7 +332,7 @@ static enum job_state train_on(struct job *job, char *text, size_t size) {
     double limit = job->options.seconds;
     struct step_report report;
     for (;;) {
-        if (!obey(job) || !run_probes(job, false)) {
+        if (!obey(job) || !run_probes(job, false) || !run_dynamics(job, false)) {
             (void)snprintf(text, size, "at step %td of %td", train_position(job->train),
                            train_steps(job->train));
             return JOB_STOPPED;
@@ -331,6 +370,9 @@ static void finish(struct job *job, enum job_state state, const char *text) {
             (void)validate(job);
         }
         (void)run_probes(job, true);
+        if (run_dynamics(job, true) && job->dynamics) {
+            write_verdict(job);
+        }
     }
     if (train_position(job->train) != job->kept[0]) {
         write_checkpoint(job);

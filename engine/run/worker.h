@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "run/dynamics.h"
 #include "run/job.h"
 #include "run/probe.h"
 #include "run/record.h"
@@ -17,7 +18,7 @@ enum { STEP_SECONDS_KEPT = 1000, CHECKPOINTS_KEPT = 3 };
 
 struct job_options {
     char name[OPTION_TEXT_SIZE], runs[OPTION_TEXT_SIZE], resume[OPTION_TEXT_SIZE];
-    cJSON *probe; /* borrowed while options are read */
+    cJSON *probe, *convergence; /* borrowed while options are read */
     double seconds, checkpoint_every;
 };
 
@@ -29,6 +30,7 @@ struct job {
     struct record *record;
     struct pool *pool;
     struct probe probe;
+    struct dynamics *dynamics; /* NULL: no convergence tests */
     pthread_t thread;
     bool joined;                      /* by the thread that owns the job */
     ptrdiff_t kept[CHECKPOINTS_KEPT]; /* steps of the checkpoints on the disk; 0: none */
