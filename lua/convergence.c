@@ -175,7 +175,14 @@ static void read_truth(lua_State *L, struct reading *r) {
         r->count = r->data.count;
         return;
     }
-    field_from(L, 1, r->call, &r->true_field);
+    /* Of the fields that the call names, the true one. */
+    lua_createtable(L, 0, 2);
+    const int named = lua_gettop(L);
+    for (int i = 0; i < 2; i++) {
+        lua_getfield(L, 1, i ? "system" : "f");
+        lua_setfield(L, named, i ? "system" : "f");
+    }
+    field_from(L, named, r->call, &r->true_field);
     if (r->true_field.system) {
         r->truth = truth_system(r->true_field.system);
         r->n = r->truth.n;
