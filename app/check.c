@@ -65,7 +65,7 @@ static bool take_convergence(struct series *series) {
     }
     series->verdict_pass = strcmp(convergence->verdict, "PASS") == 0;
     (void)snprintf(series->verdict, sizeof series->verdict,
-                   "%s in the convergence test at step %.0f: the error as h -> 0 is %.3g times "
+                   "%s: in the convergence test at step %.0f the error as h -> 0 is %.3g times "
                    "that at dt = %.3g",
                    convergence->verdict, convergence->step, series_convergence_ratio(convergence),
                    convergence->dt);
@@ -86,8 +86,8 @@ static int check_one(const char *runs, const char *name) {
     bool judged = series->verdict[0] != '\0' || take_convergence(series) || judge(series);
     bool passed = series->verdict_pass;
     if (judged) {
-        (void)printf("%-*s %s  %s\n", NAME_COLUMN, series->name, passed ? "PASS" : "FAIL",
-                     series->verdict);
+        const char *word = series_verdict_is_named(series) ? "" : passed ? "PASS  " : "FAIL  ";
+        (void)printf("%-*s %s%s\n", NAME_COLUMN, series->name, word, series->verdict);
         (void)fflush(stdout);
     }
     series_close(series);

@@ -23,7 +23,7 @@ static void note(const struct scene *scene, int room, char *text, size_t size) {
         const struct series_convergence *convergence = track->series->convergence;
         size_t used = strlen(text);
         if (convergence && used + sizeof convergence->verdict + 2 < size &&
-            (int)(used + strlen(convergence->verdict)) + 2 < room) {
+            (int)(used + strlen(convergence->verdict)) + (used ? 2 : 0) <= room) {
             (void)snprintf(text + used, size - used, "%s%s", used ? "  " : "",
                            convergence->verdict);
         }
@@ -105,6 +105,13 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
     for (int i = 0; (track = scene_shown(scene, i)); i++) {
         if (track->series->convergence) {
             tracks[count++] = track;
+        }
+    }
+    /* Where there is no room for all, the run at work is among those that are seen. */
+    for (int i = count - 1; i > 0; i--) {
+        if (tracks[i] == scene_subject(scene)) {
+            tracks[i] = tracks[i - 1];
+            tracks[i - 1] = scene_subject(scene);
         }
     }
     rect.x++;

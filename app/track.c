@@ -95,7 +95,7 @@ static void read_accuracies(struct track *track) {
         const struct series_probe *probe =
             track->probes_read < series->probe_count ? &series->probes[track->probes_read] : NULL;
         if (probe && (!eval || probe->step < eval->step)) {
-            if (is_trained(series, probe)) {
+            if (is_trained(series, probe) && isfinite(probe->accuracy)) {
                 trace_add(&track->accuracy, x_of(track, probe->step, probe->epoch, probe->seconds),
                           100 * probe->accuracy);
                 trace_add(&track->probed, probe->step, 100 * probe->accuracy);

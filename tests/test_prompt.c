@@ -471,7 +471,7 @@ Test(prompt, check_gates_on_the_verdicts) {
               "\"floor\":0.29,\"curves\":[{\"scheme\":\"euler\",\"h\":[0.1],\"error\":[0.0029]}]}\n");
     const char *learned[] = {"check", "pend-e", NULL};
     cr_assert_eq(run(NULL, learned, out, err, sizeof out), 3, "%s", err);
-    cr_assert_not_null(strstr(out, "FAIL  FAIL-V in the convergence test at step 9"), "%s", out);
+    cr_assert_not_null(strstr(out, "pend-e               FAIL-V: in the convergence test at step 9 "), "%s", out);
     cr_assert_not_null(strstr(out, "is 100 times that at dt = 0.1"), "%s", out);
     const char *good[] = {"check", "fm-rk4", NULL}, *bad[] = {"check", "fm-rk4", "fm-eul", NULL};
     const char *unjudged[] = {"check", "fm-new", NULL};

@@ -83,6 +83,34 @@ Test(screen_dynamics, panel_moves_while_the_run_trains) {
     expect_all(draw(160, 50), after);
 }
 
+Test(screen_dynamics, run_at_work_is_seen_where_there_is_room_for_one) {
+    const char *over = add_dynamics("pend-euler", true, 900, 0.2873);
+    fake_append(over, "{\"kind\":\"state\",\"seconds\":90,\"state\":\"done\"}");
+    (void)add_dynamics("pend-rk4", false, 500, 2.1e-4);
+    (void)scene_update(scene);
+    const char *text = draw(80, 24);
+    cr_expect_not_null(strstr(text, "pend-rk4  in rk4"), "%s", text);
+    cr_expect_null(strstr(text, "pend-euler  in euler"), "%s", text);
+    text = draw(160, 50);
+    cr_expect_lt(row_of(text, "pend-rk4  in rk4"), row_of(text, "pend-euler  in euler"), "%s",
+                 text);
+    cr_expect_not_null(strstr(text, "pend-euler  in euler"), "%s", text);
+}
+
+Test(screen_dynamics, regression_shows_no_accuracy) {
+    const char *path = fake_run_of(scratch_path(""), "probed", true, 450, false);
+    fake_append(path,
+                "{\"kind\":\"probe\",\"step\":450,\"scheme\":\"euler\",\"steps\":1,\"loss\":3e-5,"
+                "\"count\":100}");
+    fake_convergence(path, 400, true, 0.2873);
+    add(path);
+    static const int sizes[][2] = {{80, 24}, {160, 50}, {50, 10}};
+    for (int i = 0; i < 3; i++) {
+        const char *text = draw(sizes[i][0], sizes[i][1]);
+        cr_expect_null(strstr(text, "nan"), "%s", text);
+    }
+}
+
 Test(screen_dynamics, panel_waits_for_the_first_test) {
     const char *path = fake_run_of(scratch_path(""), "fresh", false, 30, false);
     char name[600];

@@ -238,6 +238,17 @@ Test(series, control_that_changes_the_steps_is_told_and_one_that_stays_is_not) {
     series_close(series);
 }
 
+Test(series, verdict_that_names_itself_is_told_once) {
+    const char *run = make_run("named");
+    append(run, "metrics.jsonl",
+           "{\"kind\":\"verdict\",\"pass\":false,\"text\":\"FAIL-V: 17 times\"}\n"
+           "{\"kind\":\"verdict\",\"pass\":false,\"text\":\"gap 13.9 points\"}\n");
+    struct series *series = open_run(run);
+    cr_expect_not_null(strstr(series->notes[0], "verdict FAIL-V: 17 times"));
+    cr_expect_not_null(strstr(series->notes[1], "verdict FAIL: gap 13.9 points"));
+    series_close(series);
+}
+
 Test(series, evaluation_without_accuracy_is_told_without) {
     const char *run = make_run("regression");
     append(run, "metrics.jsonl",

@@ -317,8 +317,10 @@ static bool read_event(struct series *series, const cJSON *event) {
     if (strcmp(kind, "verdict") == 0) {
         series->verdict_pass = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(event, "pass"));
         copy_text(series->verdict, sizeof series->verdict, event_field_text(event, "text"));
-        add_note(series, "%sverdict %s: %s", when(event, time),
-                 series->verdict_pass ? "PASS" : "FAIL", series->verdict);
+        const char *word = series_verdict_is_named(series) ? ""
+                           : series->verdict_pass          ? "PASS: "
+                                                           : "FAIL: ";
+        add_note(series, "%sverdict %s%s", when(event, time), word, series->verdict);
         return true;
     }
     if (strcmp(kind, "checkpoint") == 0) {
@@ -513,6 +515,11 @@ void series_close(struct series *series) {
     free(series->controls);
     free(series->notes);
     free(series);
+}
+
+bool series_verdict_is_named(const struct series *series) {
+    return strncmp(series->verdict, "PASS", 4) == 0 || strncmp(series->verdict, "FAIL", 4) == 0 ||
+           strncmp(series->verdict, "OPEN", 4) == 0;
 }
 
 bool series_is_over(const struct series *series) {

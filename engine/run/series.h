@@ -69,6 +69,8 @@ struct series *series_open(const char *path, struct error *error);
 bool series_update(struct series *series); /* reads what is new; true when anything was */
 void series_close(struct series *series);  /* NULL is fine */
 
+/* Whether the verdict's text begins with its word ("FAIL-V: ..."). */
+bool series_verdict_is_named(const struct series *series);
 /* Whether the run has ended: done, stopped, failed or diverged. */
 bool series_is_over(const struct series *series);
 /* Whether the process that should be writing the run is known to be dead: the run is not over, was
