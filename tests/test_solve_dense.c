@@ -104,7 +104,7 @@ Test(solve_dense, what_is_chosen_has_the_full_order_of_the_scheme) {
         const struct tableau *const scheme = tableau_at(i);
         const enum interpolant kind = interpolant_choose(scheme);
         cr_expect_eq(interpolant_order(kind, scheme), scheme->order, "%s", scheme->name);
-        if (scheme->order <= 5) {
+        if (kind != INTERPOLANT_AGAIN) { /* else the test below */
             measure(&problems[KPR], scheme->order < 5 ? 32 : 8, scheme, NULL, INTERPOLANT_AUTO);
         }
     }
@@ -140,8 +140,8 @@ Test(solve_dense, a_step_taken_again_is_the_step_in_quadruple_precision) {
                 for (int e = 0; e < problem->n; e++) {
                     got[e] = state[e];
                 }
-                cr_expect_leq(distance(problem->n, got, fine), floor_of(problem, fine), "%s",
-                              scheme->name);
+                cr_expect_leq(distance(problem->n, got, fine),
+                              amplification(&q) * floor_of(problem, fine), "%s", scheme->name);
             }
             quad_step(&q, problem->n, problem->fine, begin, h, y);
         }
@@ -191,14 +191,18 @@ Test(solve_dense, chosen_steps_keep_the_tolerance_between_them_and_backward) {
         }
         struct solve_options options = dense(problem, scheme, NULL, INTERPOLANT_AUTO, 0);
         options.rtol = options.atol = tolerance;
+        options.limit = 1000000;
+        const double allowed = pow(1e-8, fmin(1, (double)scheme->order / control_exponent(scheme, 0)));
         int order;
-        cr_expect_lt(largest_error(problem, &options, &order), 3e-7, "%s", scheme->name);
+        const double forward = largest_error(problem, &options, &order);
+        cr_expect_lt(forward, 30 * allowed, "%s: %g", scheme->name, forward);
         cr_expect_eq(order, scheme->order);
         struct problem turned = *problem;
         turned.t0 = problem->t1;
         turned.t1 = problem->t0;
         options.t0 = turned.t0;
         options.t1 = turned.t1;
-        cr_expect_lt(largest_error(&turned, &options, &order), 3e-6, "%s", scheme->name);
+        const double backward = largest_error(&turned, &options, &order);
+        cr_expect_lt(backward, 300 * allowed, "%s: %g", scheme->name, backward);
     }
 }

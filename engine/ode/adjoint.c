@@ -126,9 +126,9 @@ static bool step_back(const struct room *room, ptrdiff_t step, const double *sta
     const ptrdiff_t len = room->len;
     bool used[TABLEAU_STAGES_MAX];
     for (int i = scheme->stages - 1; i >= 0; i--) {
-        used[i] = scheme->b[i].p != 0;
+        used[i] = scheme->bv[i] != 0;
         for (int j = i + 1; j < scheme->stages; j++) {
-            used[i] = used[i] || (used[j] && scheme->a[j][i].p != 0);
+            used[i] = used[i] || (used[j] && scheme->av[j][i] != 0);
         }
         if (!used[i]) {
             continue; /* nothing reads its slope */
