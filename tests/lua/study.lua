@@ -45,6 +45,19 @@ local rows = cn.gradient_check{ net = net, entries = 4 }
 assert(rows.worst < 1e-6, tostring(rows))
 assert(#rows > 3 and rows[1].name and rows[1].checked + rows[1].kinks == 4)
 assert(tostring(rows):find "largest relative error")
+assert(#rows.methods == 3 and rows.methods[2].same and rows.methods[3].difference == 0)
+local field = cn.net.dynamics{ state = 3, dt = 0.4, scheme = "midpoint", steps = 4, hidden = 9, layers = 2, seed = 8 }
+rows = cn.gradient_check{ net = field }
+assert(rows.worst < 1e-6 and #rows.methods == 6, tostring(rows))
+assert(rows.methods[3].same and not rows.methods[6].same)
+assert(rows.methods[4].difference < 1e-13 and rows.methods[5].difference == rows.methods[4].difference)
+assert(math.abs(rows.methods[6].observed - 2) < 0.2 and rows.methods[6].order == 2)
+assert(rows.methods[6].difference > 1e-8 and rows.methods[6].name == "continuous adjoint")
+for line in (tostring(rows) .. "\n"):gmatch "(.-)\n" do
+    assert(#line <= 80, line)
+end
+rows = cn.gradient_check{ net = field, scheme = "rk4", steps = 8 }
+assert(math.abs(rows.methods[6].observed - 4) < 0.2 and tostring(rows):find "rk4 in 8 steps")
 local pictures = cn.net.continuous{ input = { 1, 8, 8 }, classes = 3, width = 4, nodes = 2, steps = 2, scheme = "rk4",
                                     act = "softplus" }
 assert(cn.gradient_check{ net = pictures, entries = 2, batch = 2 }.worst < 1e-5)

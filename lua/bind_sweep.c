@@ -1,5 +1,5 @@
-/* cn.sweep and cn.gradient_check. A study of a net that is being trained works on a snapshot; a
- * sweep is also written into the run folder of the job that trained the net. */
+/* cn.sweep. A study of a net that is being trained works on a snapshot; a sweep is also written into
+ * the run folder of the job that trained the net. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +12,7 @@
 #include "lua/study_grid.h"
 #include "nets/net.h"
 #include "run/job.h"
-#include "study/gradient_check.h"
 #include "study/sweep.h"
-
-static const char checked_name[] = "continuo.gradient_check";
 
 /* ---- sweep: options ------------------------------------------------------------------------ */
 
@@ -273,178 +270,6 @@ static int sweep_call(lua_State *L) {
     return bind_done(L, 1);
 }
 
-/* ---- gradient check ------------------------------------------------------------------------ */
-
-struct check_options {
-    ptrdiff_t batch, entries, seed, steps;
-    bool training;
-    char scheme[OPTION_TEXT_SIZE];
-    int edge, memory;
-};
-
-static const struct option check_options_table[] = {
-    {.name = "batch",
-     .kind = OPTION_INTEGER,
-     .offset = offsetof(struct check_options, batch),
-     .fallback = "3",
-     .least = 1,
-     .most = 4096,
-     .help = "samples of the random batch"},
-    {.name = "entries",
-     .kind = OPTION_INTEGER,
-     .offset = offsetof(struct check_options, entries),
-     .fallback = "5",
-     .least = 1,
-     .most = 1e9,
-     .help = "entries checked of each parameter, at most"},
-    {.name = "training",
-     .kind = OPTION_BOOLEAN,
-     .offset = offsetof(struct check_options, training),
-     .fallback = "true",
-     .help = "normalise by statistics of the batch; false: by stored ones"},
-    {.name = "scheme",
-     .kind = OPTION_TEXT,
-     .offset = offsetof(struct check_options, scheme),
-     .fallback = "",
-     .help = "scheme of every ODE block; absent: as configured"},
-    {.name = "steps",
-     .kind = OPTION_INTEGER,
-     .offset = offsetof(struct check_options, steps),
-     .fallback = "0",
-     .least = 1,
-     .most = 1e6,
-     .help = "steps of every ODE block"},
-    {.name = "edge",
-     .kind = OPTION_CHOICE,
-     .offset = offsetof(struct check_options, edge),
-     .fallback = "own",
-     .choices = how_edges,
-     .help = "own: as configured"},
-    {.name = "memory",
-     .kind = OPTION_CHOICE,
-     .offset = offsetof(struct check_options, memory),
-     .fallback = "auto",
-     .choices = memory_names,
-     .help = "kept of ODE blocks, as in cn.train"},
-    {.name = "seed",
-     .kind = OPTION_INTEGER,
-     .offset = offsetof(struct check_options, seed),
-     .fallback = "1",
-     .least = 0,
-     .most = 9007199254740992.0,
-     .help = "of batch and entries"},
-};
-enum { CHECK_OPTIONS = sizeof check_options_table / sizeof *check_options_table };
-
-static int checked_tostring(lua_State *L) {
-    luaL_checktype(L, 1, LUA_TTABLE);
-    luaL_Buffer buffer;
-    char line[240];
-    const lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
-    lua_settop(L, 1);
-    lua_getfield(L, 1, "worst");
-    const double worst = (double)lua_tonumber(L, -1);
-    luaL_buffinit(L, &buffer);
-    (void)snprintf(line, sizeof line, "%-32s %9s %7s %5s %12s %12s %9s", "parameter", "values",
-                   "checked", "kinks", "exact", "difference", "error");
-    luaL_addstring(&buffer, line);
-    for (lua_Integer i = 1; i <= count; i++) {
-        const char *const numbers[] = {"len", "checked", "kinks", "exact", "difference", "error"};
-        double values[6];
-        lua_rawgeti(L, 1, i);
-        for (int n = 0; n < 6; n++) {
-            lua_getfield(L, -1, numbers[n]);
-            values[n] = (double)lua_tonumber(L, -1);
-            lua_pop(L, 1);
-        }
-        lua_getfield(L, -1, "name");
-        (void)snprintf(line, sizeof line, "\n%-32s %9.0f %7.0f %5.0f %12.5g %12.5g %9.1e",
-                       lua_tostring(L, -1), values[0], values[1], values[2], values[3], values[4],
-                       values[5]);
-        lua_pop(L, 2);
-        luaL_addstring(&buffer, line);
-    }
-    (void)snprintf(line, sizeof line, "\nlargest relative error %.1e", worst);
-    luaL_addstring(&buffer, line);
-    luaL_pushresult(&buffer);
-    return 1;
-}
-
-static void push_checked(lua_State *L, const struct gradient_row *rows, int count) {
-    double worst = 0;
-    lua_createtable(L, count, 1);
-    for (int i = 0; i < count; i++) {
-        const struct gradient_row *row = &rows[i];
-        const struct {
-            const char *name;
-            double value;
-        } numbers[] = {
-            {"error", row->worst}, {"exact", row->exact}, {"difference", row->difference}};
-        const struct {
-            const char *name;
-            ptrdiff_t value;
-        } counts[] = {{"len", row->len},
-                      {"checked", row->checked},
-                      {"kinks", row->kinks},
-                      {"entry", row->entry + 1}};
-        lua_createtable(L, 0, 8);
-        lua_pushstring(L, row->name);
-        lua_setfield(L, -2, "name");
-        for (int n = 0; n < 3; n++) {
-            lua_pushnumber(L, numbers[n].value);
-            lua_setfield(L, -2, numbers[n].name);
-        }
-        for (int n = 0; n < 4; n++) {
-            lua_pushinteger(L, counts[n].value);
-            lua_setfield(L, -2, counts[n].name);
-        }
-        lua_rawseti(L, -2, i + 1);
-        worst = !(row->worst <= worst) ? row->worst : worst;
-    }
-    lua_pushnumber(L, worst);
-    lua_setfield(L, -2, "worst");
-    luaL_setmetatable(L, checked_name);
-}
-
-static int gradient_check_call(lua_State *L) {
-    static const char call[] = "cn.gradient_check";
-    static const char *const objects[] = {"net", NULL};
-    struct check_options options;
-    struct gradient_options plan = {0};
-    struct error error;
-    lua_settop(L, 1);
-    bind_table(L, 1, call);
-    bind_object(L, 1, call, "net", "continuo.net",
-                "a net, such as cn.net.continuous{ ... } makes"); /* 2 */
-    net_check(L, 2);
-    bind_options(L, check_options_table, CHECK_OPTIONS, call, bind_json(L, 1, call, objects),
-                 objects, &options);
-    plan.how = (struct manifestation){.steps = (int)options.steps, .edge = options.edge - 1};
-    if (options.scheme[0] && !(plan.how.scheme = tableau_find(options.scheme, &error))) {
-        bind_refuse(L, "%s: %s", call, error.text);
-    }
-    how_fits(L, call, net_check(L, 2)->net, &plan.how);
-    plan.memory = (enum memory)options.memory;
-    plan.pool = bind_pool(L);
-    const struct net *net = net_use(L, 2, -1);
-    const int count = gradient_rows(net);
-    struct gradient_row *rows = bind_memory(L, count, sizeof *rows);
-    plan.batch = options.batch;
-    plan.entries = options.entries;
-    plan.training = options.training;
-    plan.seed = (uint64_t)options.seed;
-    plan.stop = interrupt_watch();
-    const bool ok = gradient_check(net, &plan, rows, &error);
-    if (interrupt_unwatch()) {
-        return luaL_error(L, "interrupted");
-    }
-    if (!ok) {
-        bind_refuse(L, "%s: %s", call, error.text);
-    }
-    push_checked(L, rows, count);
-    return bind_done(L, 1);
-}
-
 /* ---- help ---------------------------------------------------------------------------------- */
 
 static int sweep_sets(struct help_options *sets) {
@@ -452,17 +277,10 @@ static int sweep_sets(struct help_options *sets) {
     return 1;
 }
 
-static int check_sets(struct help_options *sets) {
-    sets[0] = (struct help_options){check_options_table, CHECK_OPTIONS};
-    return 1;
-}
-
 static const struct help_argument sweep_arguments[] = {
     {"net", "a net with ODE blocks (required)"},
     {"data", "a data set, whose test part is used, or a part (required)"},
     {0}};
-static const struct help_argument check_arguments[] = {{"net", "the net to check (required)"}, {0}};
-
 static const struct help_entry entries[] = {
     {.name = "cn.sweep",
      .group = "study",
@@ -480,27 +298,10 @@ static const struct help_entry entries[] = {
                 "print(t, t.rk4[2].accuracy)",
      .arguments = sweep_arguments,
      .options = sweep_sets},
-    {.name = "cn.gradient_check",
-     .group = "study",
-     .signature = "cn.gradient_check{ net=, entries=, batch= } -> rows",
-     .line = "the exact gradient against central differences, parameter by parameter",
-     .text = "Works on a copy in f64. rows[i] has name, len, checked, kinks, error (the largest "
-             "relative one), and exact and difference there; rows.worst is the largest of all. "
-             "Entries at a kink of relu are counted, not compared. Expect 1e-6 or less.",
-     .example = "rows = cn.gradient_check{ net = cn.net.mlp{ input = {2}, outputs = 2 } }\n"
-                "print(rows)\nassert(rows.worst < 1e-5)",
-     .arguments = check_arguments,
-     .options = check_sets},
 };
 
-void bind_study_open(lua_State *L) {
-    luaL_newmetatable(L, checked_name);
-    lua_pushcfunction(L, checked_tostring);
-    lua_setfield(L, -2, "__tostring");
-    lua_pop(L, 1);
+void bind_sweep_open(lua_State *L) {
     help_register(entries, sizeof entries / sizeof *entries);
     lua_pushcfunction(L, sweep_call);
     lua_setfield(L, -2, "sweep");
-    lua_pushcfunction(L, gradient_check_call);
-    lua_setfield(L, -2, "gradient_check");
 }
