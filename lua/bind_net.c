@@ -530,7 +530,8 @@ static const struct help_entry entries[] = {
      .signature = "cn.net.dynamics{ state=, dt=, model=, scheme=, steps= } -> net",
      .line = "a vector field on states, learned from states an interval apart",
      .text = "The net is the field y' = R(y) and nothing else; its outputs are the states one "
-             "interval dt later, through `steps` steps of the scheme. Train it on cn.data.system "
+             "interval dt later, through `steps` steps of the scheme, or, with intervals = m, "
+             "the m states that follow, as samples of windows have. Train it on cn.data.system "
              "or cn.data.trajectory, judge it by cn.verdict{ system=, net= }, solve it by "
              "cn.ode.solve{ net=, y0=, t1= }. The matrix of a linear model is "
              "net:parameters()[\"block1.fc1.weight\"].",

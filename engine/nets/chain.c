@@ -14,6 +14,7 @@ static int add_buffer(struct chain *chain, ptrdiff_t channels, ptrdiff_t height,
     chain->buffers[chain->buffer_count] =
         (struct buffer){.channels = channels,
                         .extent = {blocks, height, width},
+                        .states = 1,
                         .len = blocks * height * width * BLOCK};
     return chain->buffer_count++;
 }
@@ -217,6 +218,10 @@ static bool add_body(struct net *net, struct chain *chain, const struct layer *l
         net->plan->odes[net->plan->ode_count++] = op;
     }
     op->out = add_buffer(chain, to.channels, to.extent.height, to.extent.width);
+    if (ode) {
+        chain->buffers[op->out].states = layer->intervals;
+        chain->buffers[op->out].len *= layer->intervals;
+    }
     *lazy = nothing;
     lazy->buffer = op->out;
     return true;

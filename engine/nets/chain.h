@@ -11,6 +11,7 @@
 struct buffer { /* one sample: `channels` real channels in `extent.blocks` blocks */
     ptrdiff_t channels;
     struct extent extent;
+    int states;    /* so many of these make up a sample */
     ptrdiff_t len; /* reals of a sample, padding included */
 };
 
@@ -74,6 +75,11 @@ struct chain {
     struct norm norms[CHAIN_MAX];
     struct lazy out;
 };
+
+/* The state of an ODE operation. */
+static inline const struct buffer *ode_state(const struct op *op) {
+    return &op->body->buffers[op->body->out.buffer];
+}
 
 /* What a net is made of once planned. */
 struct plan {

@@ -1,35 +1,13 @@
-/* The stage loops of ode.c on one tile of samples after the other. NUMERICS.md eq. 7, 8, 15 to 18.
- *
- * Stages that nothing reads (the last one of a pair with first-same-as-last, when no error is
- * estimated) are left out. The traces of a step's stages lie one behind another, so that weight
- * gradients are summed over them in one go. A batch is cut into chunks, each with gradients of its
- * own, and a chunk into tiles; both depend on the size of the pass alone. */
+/* Dense fields of whole batches: plan, memory, and gradients. A batch is cut into chunks, each with
+ * gradients of its own, and a chunk into tiles (dense_tile.h); both depend on the size of the pass
+ * alone. */
 #include "nets/dense_field.h"
 
 #include <stdint.h>
 
+#include "nets/dense_tile.h"
+
 enum { CHUNK_LEAST = 8, TILE_MOST = 32 }; /* samples */
-
-struct dense_field {
-    const struct op *op;
-    struct run run;
-    int stages;                                       /* those that count, s */
-    int stage[TABLEAU_STAGES_MAX];                    /* their numbers in the scheme */
-    double a[TABLEAU_STAGES_MAX][TABLEAU_STAGES_MAX]; /* h factor a_ij among them */
-    double b[TABLEAU_STAGES_MAX];                     /* h factor b_i */
-    int *cell;                                        /* (steps, s) */
-    int cells;
-    struct field *fields; /* per cell */
-    double *skip;         /* per cell: the scalar that multiplies the field, 1 without one */
-    ptrdiff_t len;        /* reals of a state */
-    ptrdiff_t chunk, tile;
-    void *kept;     /* [tile][step][s][trace], or [tile][step][state] */
-    void *room[2];  /* forward, backward */
-};
-
-/* What is kept of a step: nothing, the state it starts from, or the traces of its stages. Policies
- * that keep less than all keep the starts: traces take nearly all of the memory. */
-enum keep { KEEP_NOTHING, KEEP_STARTS, KEEP_TRACES };
 
 static enum keep keep_of(const struct pass *pass) {
     return !pass->options.gradients       ? KEEP_NOTHING
@@ -99,9 +77,11 @@ struct dense_field *dense_field_create(struct pass *pass, const struct op *op) {
     }
     d->op = op;
     d->run = pass_run(pass, op);
+    d->intervals = op->layer->intervals;
+    d->steps = d->run.steps * d->intervals;
     plan_stages(d);
     d->cells = body->ops[0].weights.cells;
-    d->len = body->buffers[0].len;
+    d->len = body->buffers[body->out.buffer].len;
     const ptrdiff_t even = (pass->options.batch - 1) / CHUNKS + 1;
     d->chunk = (even + CHUNK_LEAST - 1) / CHUNK_LEAST * CHUNK_LEAST;
     d->tile = d->chunk < TILE_MOST ? d->chunk : TILE_MOST;
@@ -130,18 +110,17 @@ static ptrdiff_t chunk_count(const struct dense_field *d, ptrdiff_t samples) {
     return (samples + d->chunk - 1) / d->chunk;
 }
 
-static ptrdiff_t traces_len(const struct dense_field *d) { /* of a sample in a step */
-    return d->stages * d->fields[0].trace_len;
-}
 static ptrdiff_t kept_len(const struct pass *pass, const struct dense_field *d) { /* of a sample */
     const enum keep keep = keep_of(pass);
-    return d->run.steps * (keep == KEEP_TRACES ? traces_len(d) : keep == KEEP_STARTS ? d->len : 0);
+    return d->steps * (keep == KEEP_TRACES ? dense_traces_len(d) : keep == KEEP_STARTS ? d->len : 0);
 }
 
-/* Of one worker: traces of a step unless they are kept; in the backward pass the backs of a step
- * and the gradients by its stages' inputs. */
+/* Of one worker, see struct dense_tile: slots, state; in the backward pass backs and ybars too. */
+static ptrdiff_t state_at(const struct pass *pass, const struct dense_field *d) {
+    return keep_of(pass) == KEEP_TRACES ? 0 : dense_traces_len(d) * d->tile;
+}
 static ptrdiff_t backs_at(const struct pass *pass, const struct dense_field *d) {
-    return keep_of(pass) == KEEP_TRACES ? 0 : traces_len(d) * d->tile;
+    return state_at(pass, d) + (d->intervals > 1 ? d->len * d->tile : 0);
 }
 static ptrdiff_t ybars_at(const struct pass *pass, const struct dense_field *d) {
     return backs_at(pass, d) + d->stages * d->fields[0].back_len * d->tile;
@@ -180,172 +159,6 @@ void dense_field_seat(struct dense_field *d, bool back, void *kept, void *room) 
     d->room[back] = room;
 }
 
-/* ---- a tile of samples ---- */
-
-struct tile {
-    struct pass *pass;
-    const struct dense_field *d;
-    enum keep keep;
-    ptrdiff_t first, rows; /* samples */
-    void *slots, *backs, *ybars; /* room of its worker */
-    void *gradient;              /* of its chunk */
-    double *skip_gradient;
-};
-
-static void *slot(const struct tile *t, void *slots, int stage) {
-    return at(t->pass, slots, stage * t->d->fields[0].trace_len * t->rows);
-}
-/* The field's value in a slot; k_i without its factor. */
-static void *value_of(const struct tile *t, void *trace) {
-    const struct field *f = &t->d->fields[0];
-    return at(t->pass, trace, f->layers[f->count - 1].value_at * t->rows);
-}
-static void *back_of(const struct tile *t, int stage) {
-    return at(t->pass, t->backs, stage * t->d->fields[0].back_len * t->rows);
-}
-static void *ybar_of(const struct tile *t, int stage) {
-    return at(t->pass, t->ybars, stage * t->d->len * t->rows);
-}
-
-/* Slots for the traces of a step: where they are kept, or room for one step. */
-static void *slots_of(const struct tile *t, int step) {
-    const struct dense_field *d = t->d;
-    const ptrdiff_t steps = t->first * d->run.steps + step * t->rows;
-    return t->keep == KEEP_TRACES ? at(t->pass, d->kept, steps * traces_len(d)) : t->slots;
-}
-static void *start_of(const struct tile *t, int step) {
-    return at(t->pass, t->d->kept, (t->first * t->d->run.steps + step * t->rows) * t->d->len);
-}
-
-/* Fills the traces of a step from the state in its first slot, and sets next to the state behind
- * it unless that is NULL. */
-static void step_forward(const struct tile *t, int step, void *slots, void *next) {
-    const struct dense_field *d = t->d;
-    const struct kernels *k = t->pass->k;
-    const int *cell = d->cell + (ptrdiff_t)step * d->stages;
-    const void *x[TABLEAU_STAGES_MAX + 1] = {slots};
-    double factor[TABLEAU_STAGES_MAX + 1] = {1.0};
-    const ptrdiff_t n = d->len * t->rows;
-    for (int i = 0; i < d->stages; i++) {
-        void *trace = slot(t, slots, i);
-        int count = 1;
-        for (int j = 0; j < i; j++) {
-            if (d->a[i][j] != 0.0) {
-                x[count] = value_of(t, slot(t, slots, j));
-                factor[count++] = d->a[i][j] * d->skip[cell[j]];
-            }
-        }
-        if (i > 0) {
-            k->blend(trace, n, count, x, factor);
-        }
-        k->field_value(&d->fields[cell[i]], trace, t->rows);
-    }
-    int count = 1;
-    for (int i = 0; next && i < d->stages; i++) {
-        if (d->b[i] != 0.0) {
-            x[count] = value_of(t, slot(t, slots, i));
-            factor[count++] = d->b[i] * d->skip[cell[i]];
-        }
-    }
-    if (next) {
-        k->blend(next, n, count, x, factor);
-    }
-}
-
-static void tile_forward(const struct tile *t, const void *x, void *out) {
-    const struct dense_field *d = t->d;
-    const size_t size = (size_t)(d->len * t->rows) * t->pass->k->real_size;
-    const ptrdiff_t from = t->first * d->len;
-    memcpy(slots_of(t, 0), at_const(t->pass, x, from), size);
-    for (int step = 0; step < d->run.steps; step++) {
-        void *slots = slots_of(t, step);
-        if (t->keep == KEEP_STARTS) {
-            memcpy(start_of(t, step), slots, size);
-        }
-        step_forward(t, step, slots,
-                     step + 1 < d->run.steps ? slots_of(t, step + 1) : at(t->pass, out, from));
-    }
-}
-
-/* Gradients by a stage's slope and by its input. */
-static void stage_backward(const struct tile *t, int step, int i, void *slots, void *xbar) {
-    const struct dense_field *d = t->d;
-    const struct kernels *k = t->pass->k;
-    const int cell = d->cell[step * d->stages + i];
-    const struct field *f = &d->fields[cell];
-    const ptrdiff_t n = d->len * t->rows;
-    void *back = back_of(t, i), *trace = slot(t, slots, i);
-    void *kbar = at(t->pass, back, f->layers[f->count - 1].back_at * t->rows);
-    const void *x[TABLEAU_STAGES_MAX + 1];
-    double factor[TABLEAU_STAGES_MAX + 1];
-    int count = 0;
-    if (d->b[i] != 0.0) {
-        x[count] = xbar;
-        factor[count++] = d->b[i];
-    }
-    for (int j = d->stages - 1; j > i; j--) {
-        if (d->a[j][i] != 0.0) {
-            x[count] = ybar_of(t, j);
-            factor[count++] = d->a[j][i];
-        }
-    }
-    k->blend(kbar, n, count, x, factor);
-    if (d->op->skip >= 0) {
-        const struct transform plain = {.act = ACT_NONE};
-        t->skip_gradient[cell] +=
-            k->dot(kbar, value_of(t, trace), (struct extent){1, 1, n / BLOCK}, &plain);
-        x[0] = kbar;
-        k->blend(kbar, n, 1, x, &d->skip[cell]);
-    }
-    k->field_back(f, trace, back, ybar_of(t, i), t->rows);
-}
-
-/* Weight gradients of a step: one sum over neighbouring stages that read the same cell. */
-static void step_weights(const struct tile *t, int step, void *slots) {
-    const struct dense_field *d = t->d;
-    const int *cell = d->cell + (ptrdiff_t)step * d->stages;
-    for (int i = 0, count; i < d->stages; i += count) {
-        const struct field *f = &d->fields[cell[i]];
-        count = 1;
-        while (i + count < d->stages && cell[i + count] == cell[i]) {
-            count++;
-        }
-        t->pass->k->field_weights(f, at(t->pass, t->gradient, cell[i] * f->gradient_len),
-                                  slot(t, slots, i),
-                                  back_of(t, i), t->rows, count);
-    }
-}
-
-/* g: gradient by the state, from behind the block to before it. */
-static void tile_backward(const struct tile *t, void *g, void *dx) {
-    const struct dense_field *d = t->d;
-    const struct kernels *k = t->pass->k;
-    const ptrdiff_t n = d->len * t->rows;
-    const size_t size = (size_t)n * k->real_size;
-    void *xbar = at(t->pass, g, t->first * d->len);
-    const void *x[TABLEAU_STAGES_MAX + 1] = {xbar};
-    double factor[TABLEAU_STAGES_MAX + 1] = {1.0};
-    for (int i = 0; i < d->stages; i++) {
-        x[i + 1] = ybar_of(t, i);
-        factor[i + 1] = 1.0;
-    }
-    for (int step = d->run.steps - 1; step >= 0; step--) {
-        void *slots = slots_of(t, step);
-        if (t->keep == KEEP_STARTS) {
-            memcpy(slots, start_of(t, step), size);
-            step_forward(t, step, slots, NULL);
-        }
-        for (int i = d->stages - 1; i >= 0; i--) {
-            stage_backward(t, step, i, slots, xbar);
-        }
-        step_weights(t, step, slots);
-        k->blend(xbar, n, d->stages + 1, x, factor);
-    }
-    if (dx) {
-        memcpy(at(t->pass, dx, t->first * d->len), xbar, size);
-    }
-}
-
 /* ---- a batch ---- */
 
 struct batch {
@@ -370,10 +183,11 @@ static void run_chunk(void *context, int chunk, int worker) {
     struct pass *pass = b->pass;
     const ptrdiff_t first = chunk * d->chunk, len = d->cells * d->fields[0].gradient_len;
     const ptrdiff_t last = first + d->chunk < pass->count ? first + d->chunk : pass->count;
-    struct tile t = {.pass = pass,
+    struct dense_tile t = {.pass = pass,
                      .d = d,
                      .keep = keep_of(pass),
                      .slots = at(pass, b->room, worker * worker_len(pass, d, b->back))};
+    t.state = at(pass, t.slots, state_at(pass, d));
     t.backs = at(pass, t.slots, backs_at(pass, d));
     t.ybars = at(pass, t.slots, ybars_at(pass, d));
     if (b->back) {
@@ -385,9 +199,9 @@ static void run_chunk(void *context, int chunk, int worker) {
     for (t.first = first; t.first < last; t.first += d->tile) {
         t.rows = last - t.first < d->tile ? last - t.first : d->tile;
         if (b->back) {
-            tile_backward(&t, b->g, b->dx);
+            dense_tile_backward(&t, b->g, b->dx);
         } else {
-            tile_forward(&t, b->x, b->out);
+            dense_tile_forward(&t, b->x, b->out);
         }
     }
 }
@@ -395,7 +209,7 @@ static void run_chunk(void *context, int chunk, int worker) {
 static void run_batch(struct batch *b) {
     const struct dense_field *d = b->d;
     struct pass *pass = b->pass;
-    const double work = (double)(pass->count * d->fields[0].gradient_len) * d->run.steps *
+    const double work = (double)(pass->count * d->fields[0].gradient_len) * d->steps *
                         d->stages * (b->back ? 4.0 : 2.0); /* flops */
     pool_run(work > 2e5 ? pass->pool : NULL, (int)chunk_count(d, pass->count), run_chunk, b);
 }

@@ -9,11 +9,12 @@
 #include "base/option.h"
 #include "nets/net.h"
 
+enum { INTERVALS_MOST = 10000 };
 enum model { MODEL_MLP, MODEL_LINEAR, MODEL_MATRIX };
 static const char *const model_names[] = {"mlp", "linear", "matrix", NULL};
 
 struct dynamics_options {
-    ptrdiff_t state, hidden, layers, steps, seed;
+    ptrdiff_t state, hidden, layers, steps, intervals, seed;
     int model, act, field, precision;
     bool bias;
     double dt;
@@ -37,6 +38,8 @@ static const struct option options[] = {
      "Runge-Kutta scheme it is trained in; see cn.ode.schemes()"},
     {"steps", OPTION_INTEGER, DYNAMICS(steps), "1", 1, NET_STEPS_MAX, NULL,
      "steps of the scheme in one interval dt"},
+    {"intervals", OPTION_INTEGER, DYNAMICS(intervals), "1", 1, INTERVALS_MOST, NULL,
+     "intervals dt that a sample goes through; the states behind all of them are its outputs"},
     {"field", OPTION_CHOICE, DYNAMICS(field), "auto", 0, 0, field_names,
      "auto: the field is solved a few samples at a time; layers: layer by layer"},
     {"seed", OPTION_INTEGER, DYNAMICS(seed), "0", 0, 9e15, NULL, "seed of the initial weights"},
@@ -67,11 +70,29 @@ static void add_field(struct layers *body, const struct dynamics_options *o) {
     add_dense(body, "block1", mlp ? (int)o->layers + 1 : 1, o->state, mlp && o->bias);
 }
 
+/* What the models and the ways to run them cannot do. */
+static bool check(const struct dynamics_options *o, struct error *error) {
+    if (o->intervals > 1 && o->model == MODEL_MATRIX) {
+        return error_set(error, ERROR_VALUE,
+                         "cn.net.dynamics: model = \"matrix\" goes through one interval, not %td; "
+                         "use model = \"linear\", or intervals = 1",
+                         o->intervals);
+    }
+    if (o->intervals > 1 && o->field == 1) {
+        return error_set(error, ERROR_VALUE,
+                         "cn.net.dynamics: field = \"layers\" goes through one interval, not %td; "
+                         "use field = \"auto\", or intervals = 1",
+                         o->intervals);
+    }
+    return true;
+}
+
 bool family_dynamics_build(const cJSON *config, struct layers *layers, ptrdiff_t *input,
                            ptrdiff_t *augment, cJSON **resolved, struct error *error) {
     static const char *const ignored[] = {"family", NULL};
     struct dynamics_options o = {0};
-    if (!option_read(options, OPTIONS, "cn.net.dynamics", config, ignored, &o, error)) {
+    if (!option_read(options, OPTIONS, "cn.net.dynamics", config, ignored, &o, error) ||
+        !check(&o, error)) {
         return false;
     }
     const struct tableau *scheme = tableau_find(o.scheme, error);
@@ -90,6 +111,7 @@ bool family_dynamics_build(const cJSON *config, struct layers *layers, ptrdiff_t
         block->scheme = scheme;
         block->basis = basis;
         block->steps = (int)o.steps;
+        block->intervals = (int)o.intervals;
         block->direct = o.field == 1;
         add_field(&block->body, &o);
     }

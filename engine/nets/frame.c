@@ -12,7 +12,7 @@ static bool body_create(struct pass *pass, const struct op *op, struct body_stat
         const bool each = pass->options.gradients || pass->options.training;
         state->count = run.scheme->stages;
         state->visit_count = run.scheme->stages * (each ? run.steps : 1);
-        pass->evaluations += (ptrdiff_t)run.scheme->stages * run.steps;
+        pass->evaluations += (ptrdiff_t)run.scheme->stages * run.steps * op->layer->intervals;
         if (dense_field_fits(op)) {
             state->count = state->visit_count = 0;
             return (state->dense = dense_field_create(pass, op)) != NULL;

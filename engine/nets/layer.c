@@ -20,7 +20,7 @@ struct layer *layers_add(struct layers *layers, enum layer_kind kind, const char
     struct layer *layer = &layers->list[layers->count++];
     memset(layer, 0, sizeof *layer);
     layer->kind = kind;
-    layer->kernel = layer->stride = layer->nodes = layer->steps = 1;
+    layer->kernel = layer->stride = layer->nodes = layer->steps = layer->intervals = 1;
     layer->factor = 1.0;
     layer->momentum = 0.1; /* PyTorch's default */
     (void)snprintf(layer->name, sizeof layer->name, "%s%s%s", prefix, *prefix ? "." : "", name);

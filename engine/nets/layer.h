@@ -54,7 +54,9 @@ struct layer {
     double factor; /* residual, ode */
     struct layers body;
     const struct tableau *scheme; /* ode, and the following */
-    int steps, nodes;
+    int steps, nodes; /* steps of one interval */
+    int intervals;    /* that many one behind another, each from t = 0 to 1; more than one: the state
+                         behind each of them is an output (dense_field.h alone) */
     const struct basis *basis;
     enum edge edge;
     bool skip; /* a trainable scalar per node, `name`.skip, multiplies the body */

@@ -143,7 +143,7 @@ static void dense_back(struct layout *l, const struct op *op, struct body_state 
     const size_t room = dense_field_room(l->pass, state->dense, true);
     void *place = arena_take(&l->arena, room);
     if (dx) {
-        *dx = take(l, &op->body->buffers[0]);
+        *dx = take(l, ode_state(op));
     }
     dense_field_seat(state->dense, true, state->kept.at, place);
     arena_give(&l->arena, place, room);

@@ -97,7 +97,7 @@ static bool plan_net(struct net *net, struct error *error) {
     }
     chain_settle(plan->chain);
     const struct buffer *last = &plan->chain->buffers[plan->chain->out.buffer];
-    net->outputs = (int)(last->channels * last->extent.height * last->extent.width);
+    net->outputs = (int)(last->states * last->channels * last->extent.height * last->extent.width);
     if (last->extent.height * last->extent.width != 1) {
         return error_set(error, ERROR_VALUE,
                          "the net ends in an image of %td x %td x %td; end it with a pool or "
@@ -276,6 +276,9 @@ int net_describe(const struct net *net, char *buffer, size_t size) {
             write_text(&text, "  %s, %d step%s, %d node%s, eps %g", layer->scheme->name,
                        layer->steps, layer->steps == 1 ? "" : "s", layer->nodes,
                        layer->nodes == 1 ? "" : "s", layer->factor);
+            if (layer->intervals > 1) {
+                write_text(&text, ", %d intervals", layer->intervals);
+            }
         }
         write_text(&text, "\n");
     }

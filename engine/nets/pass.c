@@ -366,7 +366,7 @@ struct transfer {
     void *plain_out;
     const struct buffer *buffer;
     void *blocked;
-    ptrdiff_t channels; /* of the plain side */
+    ptrdiff_t channels; /* of a state on the plain side */
 };
 
 static void import_chunk(void *context, int chunk, int worker) {
@@ -376,10 +376,11 @@ static void import_chunk(void *context, int chunk, int worker) {
     const ptrdiff_t pixels = t->buffer->extent.height * t->buffer->extent.width;
     ptrdiff_t first, last;
     chunk_range(pass, chunk, &first, &last);
-    for (ptrdiff_t i = first; i < last; i++) { /* appended channels lie in the zeroed padding */
-        void *y = at(pass, t->blocked, i * t->buffer->len);
-        if (t->channels < t->buffer->channels) {
-            pass->k->set(y, 0.0, t->buffer->len);
+    const ptrdiff_t states = t->buffer->states, len = t->buffer->len / states;
+    for (ptrdiff_t i = first * states; i < last * states; i++) {
+        void *y = at(pass, t->blocked, i * len);
+        if (t->channels < t->buffer->channels) { /* appended channels lie in the zeroed padding */
+            pass->k->set(y, 0.0, len);
         }
         pass->k->from_plain(y, at_const(pass, t->plain_in, i * t->channels * pixels), t->channels,
                             pixels);
@@ -393,9 +394,10 @@ static void export_chunk(void *context, int chunk, int worker) {
     const ptrdiff_t pixels = t->buffer->extent.height * t->buffer->extent.width;
     ptrdiff_t first, last;
     chunk_range(pass, chunk, &first, &last);
-    for (ptrdiff_t i = first; i < last; i++) {
+    const ptrdiff_t states = t->buffer->states, len = t->buffer->len / states;
+    for (ptrdiff_t i = first * states; i < last * states; i++) {
         pass->k->to_plain(at(pass, t->plain_out, i * t->channels * pixels),
-                          at(pass, t->blocked, i * t->buffer->len), t->channels, pixels);
+                          at(pass, t->blocked, i * len), t->channels, pixels);
     }
 }
 
@@ -434,7 +436,7 @@ const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count) {
                            .plain_out = pass->outputs,
                            .buffer = &chain->buffers[chain->out.buffer],
                            .blocked = pass->frame->buffer[chain->out.buffer],
-                           .channels = net->outputs};
+                           .channels = chain->buffers[chain->out.buffer].channels};
     pass_parallel(pass, (double)(count * out.buffer->len), export_chunk, &out);
     return pass->outputs;
 }
@@ -447,7 +449,7 @@ void pass_backward(struct pass *pass, const void *doutputs) {
                           .plain_in = doutputs,
                           .buffer = &chain->buffers[chain->out.buffer],
                           .blocked = pass->doutputs,
-                          .channels = pass->net->outputs};
+                          .channels = chain->buffers[chain->out.buffer].channels};
     pass_parallel(pass, (double)(pass->count * in.buffer->len), import_chunk, &in);
     chain_backward(pass, chain, pass->frame, pass->work, pass->doutputs, NULL, NULL);
 }
@@ -457,7 +459,7 @@ ptrdiff_t pass_evaluations(const struct pass *pass) {
 }
 
 ptrdiff_t pass_state_len(const struct pass *pass, int block) {
-    const struct buffer *b = &pass->net->plan->odes[block]->body->buffers[0];
+    const struct buffer *b = ode_state(pass->net->plan->odes[block]);
     return b->channels * b->extent.height * b->extent.width;
 }
 
@@ -481,12 +483,12 @@ static const struct frame *frame_of(const struct chain *chain, const struct fram
 void pass_state(const struct pass *pass, int block, void *state) {
     const struct op *op = pass->net->plan->odes[block];
     const struct frame *frame = frame_of(pass->net->plan->chain, pass->frame, op);
-    const struct buffer *b = &op->body->buffers[0];
-    const ptrdiff_t len = pass_state_len(pass, block);
+    const struct buffer *b = ode_state(op);
+    const ptrdiff_t len = pass_state_len(pass, block), states = op->layer->intervals;
     for (ptrdiff_t i = 0; i < pass->count; i++) {
         pass->k->to_plain(at(pass, state, i * len),
-                          at(pass, frame->buffer[op->out], i * b->len), b->channels,
-                          b->extent.height * b->extent.width);
+                          at(pass, frame->buffer[op->out], ((i + 1) * states - 1) * b->len),
+                          b->channels, b->extent.height * b->extent.width);
     }
 }
 

@@ -23,6 +23,17 @@ refused("takes one field", cn.ode.solve, { net = net, system = "pendulum", y0 = 
 refused("dt", cn.net.dynamics, { state = 2 })
 refused("nearest is", cn.net.dynamics, { state = 2, dt = 1, hiden = 3 })
 
+-- windows: the states behind several intervals
+local windows = cn.data.system{ system = "oscillator", y0 = { 0, 1 }, t1 = 20, dt = 0.2, intervals = 4 }
+local long = cn.net.dynamics{ state = 2, dt = 0.2, model = "linear", scheme = "rk4", intervals = 4 }
+assert(long.outputs == 8 and long.count == 4 and tostring(long):find "4 intervals")
+cn.train{ net = long, data = windows, epochs = 60, batch = 20, optimizer = cn.optim.adam{ lr = 0.05 },
+          schedule = cn.schedule.step{ at = { 30, 45 }, factor = 0.1 },
+          probe = false, checkpoint_every = 0, name = "windows", runs = runs }:wait()
+assert(long:evaluate(windows.train).loss < 1e-5)
+refused("one interval, not 2", cn.net.dynamics,
+        { state = 2, dt = 1, intervals = 2, model = "matrix" })
+
 -- the matrix for one interval has no field
 local free = cn.net.dynamics{ state = 2, dt = 0.1, model = "matrix" }
 assert(free.count == 4 and free.scheme == nil)
