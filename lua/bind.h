@@ -30,6 +30,8 @@ struct manifestation;
 struct net;
 struct part;
 struct series;
+struct solution;
+struct solve_options;
 struct system;
 struct tableau;
 
@@ -203,6 +205,11 @@ void field_function(lua_State *L, int index, const char *call, ptrdiff_t n,
  * is emptied first. Call it before anything is pushed. Returns when nothing happened. */
 void field_raise(lua_State *L, struct field_source *source, struct bind_box *box);
 
+/* Pushes the solution of one sample as a table. Stack positions: `field` is what keeps the field
+ * alive, `box` owns the solution; a dense one refers to both. */
+void solution_push(lua_State *L, struct solution *solution, ptrdiff_t index,
+                   const struct solve_options *options, int field, int box);
+
 /* The built-in system at `index`: an object of cn.ode.system, a name, or a table { name=, ... };
  * pushes the object. It becomes an ode_field by system_field. */
 const struct system *system_from(lua_State *L, int index, const char *call);
@@ -221,6 +228,7 @@ void bind_train_open(lua_State *L);
 void bind_spec_open(lua_State *L);
 void bind_ode_open(lua_State *L);
 void bind_solve_open(lua_State *L);
+void bind_solution_open(lua_State *L);
 void bind_system_open(lua_State *L);
 void bind_sweep_open(lua_State *L);
 void bind_gradient_open(lua_State *L);
