@@ -232,6 +232,7 @@ void bind_solution_open(lua_State *L);
 void bind_system_open(lua_State *L);
 void bind_sweep_open(lua_State *L);
 void bind_gradient_open(lua_State *L);
+void bind_spectrum_open(lua_State *L);
 void bind_order_open(lua_State *L);
 void bind_verdict_open(lua_State *L);
 void bind_profile_open(lua_State *L);

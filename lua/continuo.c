@@ -51,6 +51,7 @@ __attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {
     bind_system_open(L);
     bind_sweep_open(L);
     bind_gradient_open(L);
+    bind_spectrum_open(L);
     bind_order_open(L);
     bind_verdict_open(L);
     bind_profile_open(L);

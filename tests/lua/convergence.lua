@@ -87,6 +87,37 @@ refuses("what the net's step stands for", cn.order, { system = "oscillator", net
 refuses("states of the net have 2 numbers, but 3 are needed", cn.order, { system = "lorenz", net = net, dt = 0.1 })
 refuses("not one ODE block", cn.order, { system = "oscillator", dt = 0.1, net = cn.net.mlp{ input = { 2 } } })
 
+-- eigenvalues: the trained ones are the predicted ones
+s = cn.ode.spectrum{ net = net, system = "oscillator", dt = 0.1 }
+assert(s.scheme == "euler" and s.dt == 0.1 and s.difference < 1e-9)
+assert(math.abs(s.predicted[1][1] + 0.049958) < 5e-7 and math.abs(s.predicted[1][2] - 0.998334) < 5e-7)
+assert(math.abs(s.exact[1][2] - 1) < 1e-14 and math.abs(s.exact[2][2] + 1) < 1e-14 and s.polynomial[2] == 1 and #s.polynomial == 2)
+for _, z in ipairs(s.boundary) do
+    assert(math.abs((1 + z[1]) ^ 2 + z[2] ^ 2 - 1) < 1e-12)
+end
+assert(#s.boundary > 100 and tostring(s):find "predicted" and #s.plot > 200)
+s = cn.ode.spectrum{ matrix = { { 2, 1, 0 }, { 0, -3, 4 }, { 0, 0, 0.5 } }, scheme = "rk4", dt = 0.25 }
+assert(s.exact == nil and s.difference == nil and #s.learned == 3)
+assert(math.abs(s.learned[1][1] - 2) < 1e-14 and math.abs(s.learned[3][1] + 3) < 1e-14)
+s = cn.ode.spectrum{ system = "lorenz", y = { 0, 0, 0 }, scheme = "trapezoid", dt = 0.01 }
+assert(math.abs(s.exact[1][1] - 11.827723) < 1e-6 and s.learned == nil)
+local function spectrum(change)
+    local options = { matrix = { { 0, 1 }, { -1, 0 } }, scheme = "rk4", dt = 0.1 }
+    for key, value in pairs(change) do
+        options[key] = value or nil
+    end
+    return cn.ode.spectrum(options)
+end
+refuses("\"dt\" is missing", spectrum, { dt = false })
+refuses("\"scheme\" is missing", spectrum, { scheme = false })
+refuses("\"rk5\" does not exist", spectrum, { scheme = "rk5" })
+refuses("square list of rows", spectrum, { matrix = { { 1, 2, 3 } } })
+refuses("states of 3 numbers, the other one of 2", spectrum, { system = "lorenz" })
+refuses("one of \"net\" and \"matrix\"", spectrum, { net = net })
+refuses("one of \"net\" and \"matrix\"", spectrum, { matrix = false })
+refuses("must be a state of 2 numbers", spectrum, { system = "pendulum", y = { 1 } })
+refuses("not finite", spectrum, { matrix = { { 0, 1 / 0 }, { 0, 1 } } })
+
 local function order(change)
     local options = { system = "oscillator", dt = 0.1, t1 = 1.6 }
     for key, value in pairs(change) do
