@@ -113,6 +113,7 @@ static int spec_tostring(lua_State *L) {
 OPTIM_SETS(0, sgd)
 OPTIM_SETS(1, adam)
 OPTIM_SETS(2, adamw)
+OPTIM_SETS(3, lbfgs)
 
 #define SCHEDULE_SETS(index, name)                                                                 \
     static int name##_sets(struct help_options *sets) {                                            \
@@ -143,6 +144,19 @@ static const struct help_entry entries[] = {
      .signature = "cn.optim.adamw{ lr=, weight_decay=, ... }",
      .line = "adaptive moments, decay apart from the gradient",
      .options = adamw_sets},
+    {.name = "cn.optim.lbfgs",
+     .group = "train",
+     .signature = "cn.optim.lbfgs{ history=, lr=, max_iterations=, line_search= }",
+     .line = "quasi-Newton steps with limited memory",
+     .text = "For losses that are the same in every step: batch = the whole training part, or a "
+             "large share of it. One training step is max_iterations iterations on its batch, each "
+             "with as many losses and gradients as its line search asks for; history[i] of the "
+             "job has them as evaluations. The pairs a direction is made of belong to one batch "
+             "each, so that large random batches work too. Batch statistics move once a step. "
+             "When a search finds nothing lower the pairs are forgotten, and the next step goes "
+             "down the gradient.",
+     .example = "o = cn.optim.lbfgs{ history = 5 }\nassert(o.kind == \"lbfgs\")",
+     .options = lbfgs_sets},
     {.name = "cn.schedule.constant",
      .group = "train",
      .signature = "cn.schedule.constant{ warmup= }",

@@ -347,6 +347,10 @@ static void add_steps(lua_State *L, const struct series *series) {
         set_number(L, "rate", s->rate);
         set_number(L, "grad_norm", s->grad_norm);
         set_number(L, "images_per_second", s->images_per_second);
+        if (isfinite(s->evaluations)) {
+            lua_pushinteger(L, (lua_Integer)s->evaluations);
+            lua_setfield(L, -2, "evaluations");
+        }
         if (series->loss_count > 0) {
             lua_createtable(L, series->loss_count, 0);
             for (int k = 0; k < series->loss_count; k++) {
@@ -486,7 +490,7 @@ static const struct help_entry entries[] = {
              "(why it ended), path (its run folder), name, history, seconds (of the run, pauses "
              "cut out), step_seconds (median of a step), memory and bytes (what steps keep of ODE "
              "blocks, and the memory they work in), net, data. history[i] is step i: step, "
-             "epoch, seconds, loss, losses (with several schemes), rate, grad_norm, "
+             "epoch, seconds, loss, losses (with several schemes), evaluations (with lbfgs), rate, grad_norm, "
              "images_per_second; history.evals and "
              "history.probes are lists with accuracy, count, part, scheme and steps. A job that "
              "runs goes on when no variable holds it."},

@@ -303,9 +303,10 @@ Test(job, a_snapshot_is_a_whole_net_of_some_step) {
 
 Test(job, a_resumed_run_ends_in_the_same_bytes_as_one_that_was_never_interrupted) {
     static const char *const optimizers[] = {
-        "{\"kind\":\"sgd\",\"lr\":0.05,\"momentum\":0.9,\"nesterov\":true}", "{\"kind\":\"adam\"}"};
+        "{\"kind\":\"sgd\",\"lr\":0.05,\"momentum\":0.9,\"nesterov\":true}", "{\"kind\":\"adam\"}",
+        "{\"kind\":\"lbfgs\",\"history\":4},\"schemes\":[\"euler\",\"midpoint\"]"};
     struct dataset *data = setup_images();
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         char json[1024], resume[1200], path[512] = "";
         (void)snprintf(json, sizeof json,
                        "{\"epochs\":6,\"batch\":30,\"probe\":false,\"optimizer\":%s,\"augment\":{"

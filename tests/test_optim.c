@@ -218,7 +218,7 @@ static void refuses(const char *json, const char *part) {
 
 Test(optim, what_cannot_be_is_refused_in_a_sentence) {
     refuses("{\"kind\":\"sdg\"}", "nearest is \"sgd\"");
-    refuses("{\"kind\":\"lion\"}", "there are sgd, adam and adamw");
+    refuses("{\"kind\":\"lion\"}", "there are sgd, adam, adamw and lbfgs");
     refuses("{\"lr\":0.1}", "\"kind\"");
     refuses("{\"kind\":\"sgd\",\"momentun\":0.9}", "momentum");
     refuses("{\"kind\":\"sgd\",\"lr\":-0.1}", "-0.1");

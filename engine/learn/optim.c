@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "learn/flat.h"
+#include "learn/lbfgs.h"
 
 struct settings {
     double lr, momentum, weight_decay;
     bool nesterov;
     double beta1, beta2, eps;
+    struct lbfgs_settings lbfgs;
 };
 
 struct optim {
@@ -20,6 +22,7 @@ struct optim {
     struct settings settings;
     ptrdiff_t len, updates;
     void *slots[2];
+    struct lbfgs *lbfgs; /* instead of slots and updates of its own */
 };
 
 #define RATE(value)                                                                                \
@@ -85,6 +88,58 @@ static const struct option adamw_options[] = {
     DECAY("0.01", "shrinks every parameter by lr * weight_decay in each step"),
 };
 
+#define LBFGS(field) offsetof(struct settings, lbfgs.field)
+static const struct option lbfgs_options[] = {
+    {.name = "lr",
+     .kind = OPTION_NUMBER,
+     .offset = offsetof(struct settings, lr),
+     .fallback = "1",
+     .least = DBL_MIN,
+     .most = DBL_MAX,
+     .help = "first length a line search tries, or the length, in units of the quasi-Newton step"},
+    {.name = "history",
+     .kind = OPTION_INTEGER,
+     .offset = LBFGS(history),
+     .fallback = "10",
+     .least = 1,
+     .most = 1000,
+     .help = "pairs that are kept; each takes as much memory as two gradients"},
+    {.name = "max_iterations",
+     .kind = OPTION_INTEGER,
+     .offset = LBFGS(max_iterations),
+     .fallback = "1",
+     .least = 1,
+     .most = 1000000,
+     .help = "iterations of one training step, on its batch"},
+    {.name = "max_evaluations",
+     .kind = OPTION_INTEGER,
+     .offset = LBFGS(max_evaluations),
+     .fallback = "25",
+     .least = 1,
+     .most = 1000,
+     .help = "losses and gradients of one line search, at most"},
+    {.name = "tolerance_gradient",
+     .kind = OPTION_NUMBER,
+     .offset = LBFGS(tolerance_gradient),
+     .fallback = "0",
+     .least = 0,
+     .most = DBL_MAX,
+     .help = "norm of the gradient at which a step ends where it is"},
+    {.name = "tolerance_change",
+     .kind = OPTION_NUMBER,
+     .offset = LBFGS(tolerance_change),
+     .fallback = "0",
+     .least = 0,
+     .most = DBL_MAX,
+     .help = "change of the loss in an iteration after which the step ends"},
+    {.name = "line_search",
+     .kind = OPTION_CHOICE,
+     .offset = LBFGS(line_search),
+     .fallback = "strong_wolfe",
+     .choices = lbfgs_search_names,
+     .help = "strong_wolfe: lengths that meet both conditions; none: lr"},
+};
+
 #define OPTIONS(table) .options = (table), .option_count = (int)(sizeof(table) / sizeof(table)[0])
 
 static const struct optim_kind kinds[] = {
@@ -103,6 +158,12 @@ static const struct optim_kind kinds[] = {
      OPTIONS(adamw_options),
      .slot_count = 2,
      .slot_names = {"mean", "square"}},
+    {.name = "lbfgs",
+     .help = "quasi-Newton steps with limited memory, on large batches (Nocedal and Wright 2006)",
+     OPTIONS(lbfgs_options),
+     .searches = true,
+     .slot_count = 2,
+     .slot_names = {"steps", "changes"}},
 };
 
 enum { KIND_COUNT = (int)(sizeof kinds / sizeof kinds[0]) };
@@ -132,7 +193,7 @@ static const struct optim_kind *find(const cJSON *config, struct error *error) {
     }
     const char *nearest = option_nearest(kind->valuestring, names, KIND_COUNT);
     error_set(error, ERROR_VALUE, "optimizer \"%.60s\" does not exist; %s%s%s", kind->valuestring,
-              nearest ? "nearest is \"" : "there are sgd, adam and adamw", nearest ? nearest : "",
+              nearest ? "nearest is \"" : "there are sgd, adam, adamw and lbfgs", nearest ? nearest : "",
               nearest ? "\"" : "");
     return NULL;
 }
@@ -178,6 +239,13 @@ struct optim *optim_create(const cJSON *config, const struct kernels *kernels, p
     if (!read(optim, config, error)) {
         goto fail;
     }
+    if (optim->kind->searches) {
+        optim->lbfgs = lbfgs_create(kernels, len, &optim->settings.lbfgs, error);
+        if (!optim->lbfgs) {
+            goto fail;
+        }
+        return optim;
+    }
     for (int slot = 0; slot < optim->kind->slot_count; slot++) {
         optim->slots[slot] = calloc(len > 0 ? (size_t)len : 1, kernels->real_size);
         if (!optim->slots[slot]) {
@@ -200,6 +268,7 @@ void optim_free(struct optim *optim) {
     for (int slot = 0; slot < 2; slot++) {
         free(optim->slots[slot]);
     }
+    lbfgs_free(optim->lbfgs);
     free(optim);
 }
 
@@ -232,9 +301,16 @@ static void update_piece(void *context, int piece, int worker) {
 }
 
 void optim_step(struct optim *optim, struct pool *pool, void *w, const void *g, double rate) {
+    assert(!optim->kind->searches);
     struct update update = {optim, flat_of(optim->len), w, g, rate};
     optim->updates++;
     pool_run(pool, update.flat.pieces, update_piece, &update);
+}
+
+struct lbfgs_outcome optim_search(struct optim *optim, struct pool *pool,
+                                  const struct lbfgs_problem *problem, double loss, double rate) {
+    assert(optim->kind->searches);
+    return lbfgs_step(optim->lbfgs, pool, problem, loss, rate);
 }
 
 double optim_rate(const struct optim *optim) {
@@ -256,14 +332,26 @@ const struct optim_kind *optim_kind(const struct optim *optim) {
 
 void *optim_slot(struct optim *optim, int slot) {
     assert(slot >= 0 && slot < optim->kind->slot_count);
-    return optim->slots[slot];
+    return optim->lbfgs ? (slot ? lbfgs_changes(optim->lbfgs) : lbfgs_steps(optim->lbfgs))
+                        : optim->slots[slot];
+}
+
+ptrdiff_t optim_slot_len(const struct optim *optim) {
+    return optim->lbfgs ? optim->settings.lbfgs.history * optim->len : optim->len;
 }
 
 ptrdiff_t optim_updates(const struct optim *optim) {
-    return optim->updates;
+    return optim->lbfgs ? lbfgs_pairs(optim->lbfgs) : optim->updates;
+}
+
+ptrdiff_t optim_updates_most(const struct optim *optim, ptrdiff_t steps) {
+    return optim->lbfgs ? steps * optim->settings.lbfgs.max_iterations : steps;
 }
 
 void optim_set_updates(struct optim *optim, ptrdiff_t updates) {
     assert(updates >= 0);
     optim->updates = updates;
+    if (optim->lbfgs) {
+        lbfgs_set_pairs(optim->lbfgs, updates);
+    }
 }

@@ -32,7 +32,7 @@ const struct option train_options_table[] = {
      .kind = OPTION_JSON,
      .offset = offsetof(struct train_options, optimizer),
      .fallback = "",
-     .help = "optim.sgd, optim.adam or optim.adamw; default sgd, lr 0.1, momentum 0.9"},
+     .help = "optim.sgd, adam, adamw or lbfgs; default sgd, lr 0.1, momentum 0.9"},
     {.name = "schemes",
      .kind = OPTION_JSON,
      .offset = offsetof(struct train_options, schemes),
@@ -120,6 +120,7 @@ struct train {
     bool ended; /* by a step that was not finite */
 
     void *running; /* running statistics before the step, value_len - trainable_len */
+    void *moved;   /* likewise, after its first evaluation */
 };
 
 static bool read_augment(struct train *train, struct error *error) {
@@ -186,10 +187,11 @@ static bool make_mixture(struct train *train, struct pool *pool, struct error *e
                                       .pool = pool};
     const struct net *net = train->net;
     train->mixture = mixture_create(train->net, &plan, error);
-    train->running =
-        malloc((size_t)(net->value_len - net->trainable_len) * net->kernels->real_size + 1);
-    return train->mixture &&
-           (train->running || error_set(error, ERROR_MEMORY, "no memory for running statistics"));
+    const size_t size = (size_t)(net->value_len - net->trainable_len) * net->kernels->real_size;
+    train->running = malloc(size + 1);
+    train->moved = malloc(size + 1);
+    return train->mixture && ((train->running && train->moved) ||
+                              error_set(error, ERROR_MEMORY, "no memory for running statistics"));
 }
 
 static bool plan(struct train *train, const cJSON *options, struct pool *pool,
@@ -222,6 +224,12 @@ static bool plan(struct train *train, const cJSON *options, struct pool *pool,
         return false;
     }
     train->optim = optim_create(train->options.optimizer, net->kernels, net->trainable_len, error);
+    if (train->optim && optim_kind(train->optim)->searches && train->options.clip > 0) {
+        return error_set(error, ERROR_VALUE,
+                         "train: clip = %g cannot be with optimizer \"%s\", whose line search needs "
+                         "the gradient as it is; leave it out",
+                         train->options.clip, optim_kind(train->optim)->name);
+    }
     return train->optim && make_mixture(train, pool, error) && resolve(train, error);
 }
 
@@ -251,6 +259,7 @@ void train_end(struct train *train) {
     optim_free(train->optim);
     cJSON_Delete(train->config);
     free(train->running);
+    free(train->moved);
     free(train);
 }
 
@@ -261,7 +270,7 @@ static void *running_values(const struct train *train, size_t *size) {
     return (char *)net->values + (size_t)net->trainable_len * real;
 }
 
-/* Sets report->loss and grad_norm, and net->grads; returns whether all is finite. */
+/* Sets the losses of report and its grad_norm, and net->grads; returns whether all is finite. */
 static bool differentiate(struct train *train, const struct batch *batch,
                           struct step_report *report) {
     struct net *net = train->net;
@@ -269,13 +278,49 @@ static bool differentiate(struct train *train, const struct batch *batch,
     const bool good = mixture_run(train->mixture, &train->loss, batch, &result);
     report->loss = result.loss;
     memcpy(report->losses, result.losses, sizeof report->losses);
-    report->grad_norm = NAN;
+    report->evaluations = 1;
+    report->grad_norm = (double)NAN;
     if (!good) {
         return false;
     }
-    report->grad_norm = 
+    report->grad_norm =
         sqrt(flat_sum_squares(net->kernels, train->pool, net->grads, net->trainable_len));
     return isfinite(report->grad_norm);
+}
+
+/* What an optimiser that searches evaluates. */
+struct search {
+    struct train *train;
+    const struct batch *batch;
+};
+
+static double evaluate_search(void *context) {
+    const struct search *search = context;
+    struct train *train = search->train;
+    struct mixture_result result;
+    net_touch(train->net);
+    (void)mixture_run(train->mixture, &train->loss, search->batch, &result);
+    return result.loss;
+}
+
+/* Running statistics are those of the evaluation the step began with. */
+static bool search(struct train *train, const struct batch *batch, struct step_report *report) {
+    struct search context = {train, batch};
+    const struct lbfgs_problem problem = {.w = train->net->values,
+                                          .g = train->net->grads,
+                                          .loss = evaluate_search,
+                                          .context = &context};
+    size_t size;
+    void *running = running_values(train, &size);
+    memcpy(train->moved, running, size);
+    const struct lbfgs_outcome outcome =
+        optim_search(train->optim, train->pool, &problem, report->loss, report->rate);
+    const bool good = outcome.stop != LBFGS_NOT_FINITE;
+    memcpy(running, good ? train->moved : train->running, size);
+    net_touch(train->net);
+    report->evaluations += outcome.evaluations;
+    report->grad_norm = good ? report->grad_norm : (double)NAN;
+    return good;
 }
 
 static void update(struct train *train, const struct step_report *report) {
@@ -311,14 +356,16 @@ bool train_step(struct train *train, struct step_report *report) {
         .rate = schedule_rate(&train->schedule, optim_rate(train->optim), train->position,
                               train->steps, train->per_epoch)};
     report->finite = differentiate(train, batch, report);
-    if (report->finite) {
-        update(train, report);
-        train->position++;
-    } else {
+    if (!report->finite) {
         memcpy(running, train->running, running_size);
         net_touch(train->net);
-        train->ended = true;
+    } else if (optim_kind(train->optim)->searches) {
+        report->finite = search(train, batch, report);
+    } else {
+        update(train, report);
     }
+    train->position += report->finite;
+    train->ended = !report->finite;
     report->seconds = clock_seconds() - began;
     return true;
 }

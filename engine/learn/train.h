@@ -36,6 +36,7 @@ struct step_report {
     double rate;
     double grad_norm; /* before clipping; NaN when the loss was not finite */
     double seconds;   /* of this step */
+    int evaluations;  /* of loss and gradient: 1, or as many as the optimiser's search took */
     ptrdiff_t count;  /* samples of this batch; the last one of an epoch may be short */
     bool epoch_end;   /* this step was the last of its epoch */
     bool finite;      /* false: loss or gradient is not finite; nothing was updated */

@@ -28,7 +28,7 @@ static bool save_state(struct train *train, const struct net *net, const char *p
     for (int slot = 0; slot < kind->slot_count; slot++, count++) {
         tensors[count] = (struct tensor){.type = type_of(net->kernels),
                                          .rank = 1,
-                                         .shape = {net->trainable_len},
+                                         .shape = {optim_slot_len(optim)},
                                          .data = optim_slot(optim, slot)};
         (void)snprintf(tensors[count].name, sizeof tensors[count].name, "%s",
                        kind->slot_names[slot]);
@@ -104,7 +104,8 @@ static bool read_state(struct state *state, struct train *train, const struct ne
         return false;
     }
     *state = (struct state){.step = *step, .updates = *updates};
-    if (*step < 0 || *step > train_steps(train) || *updates < 0 || *updates > *step) {
+    if (*step < 0 || *step > train_steps(train) || *updates < 0 || 
+        *updates > optim_updates_most(train_optim(train), *step)) {
         return error_set(error, ERROR_VALUE,
                          "\"%.250s\" stands at step %lld and this training has %td; give more "
                          "epochs",
@@ -112,7 +113,7 @@ static bool read_state(struct state *state, struct train *train, const struct ne
     }
     for (int slot = 0; slot < kind->slot_count; slot++) {
         state->slots[slot] = find(file, path, kind->slot_names[slot], type_of(net->kernels),
-                                  net->trainable_len, error);
+                                  optim_slot_len(train_optim(train)), error);
         if (!state->slots[slot]) {
             return false;
         }
@@ -124,7 +125,7 @@ static void apply_state(const struct state *state, struct train *train, const st
     struct optim *optim = train_optim(train);
     for (int slot = 0; slot < optim_kind(optim)->slot_count; slot++) {
         memcpy(optim_slot(optim, slot), state->slots[slot],
-               (size_t)net->trainable_len * net->kernels->real_size);
+               (size_t)optim_slot_len(optim) * net->kernels->real_size);
     }
     optim_set_updates(optim, (ptrdiff_t)state->updates);
     train_seek(train, (ptrdiff_t)state->step);

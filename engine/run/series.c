@@ -164,6 +164,7 @@ static bool read_step(struct series *series, const cJSON *event) {
         .rate = event_field_number(event, "rate"),
         .grad_norm = event_field_number(event, "grad_norm"),
         .images_per_second = event_field_number(event, "images_per_second"),
+        .evaluations = event_field_number(event, "evaluations"),
     };
     if (!isfinite(step.step)) {
         return false;

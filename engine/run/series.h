@@ -13,6 +13,7 @@
 
 struct series_step {
     double step, epoch, seconds, loss, rate, grad_norm, images_per_second;
+    double evaluations; /* of loss and gradient by an optimiser that searches; nan: one */
 };
 struct series_eval {
     double step, epoch, seconds, loss, accuracy, count;

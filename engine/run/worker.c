@@ -103,6 +103,9 @@ static void write_step(struct job *job, const struct step_report *report) {
     }
     event_number(&event, "rate", report->rate);
     event_number(&event, "grad_norm", report->grad_norm);
+    if (optim_kind(train_optim(job->train))->searches) {
+        event_number(&event, "evaluations", report->evaluations);
+    }
     event_number(&event, "images_per_second", (double)report->count / report->seconds);
     /* The first step is shown at once. */
     send(job, &event, report->step == 1 || !report->finite);
