@@ -490,8 +490,8 @@ static const struct help_entry entries[] = {
              "(why it ended), path (its run folder), name, history, seconds (of the run, pauses "
              "cut out), step_seconds (median of a step), memory and bytes (what steps keep of ODE "
              "blocks, and the memory they work in), net, data. history[i] is step i: step, "
-             "epoch, seconds, loss, losses (with several schemes), evaluations (with lbfgs), rate, grad_norm, "
-             "images_per_second; history.evals and "
+             "epoch, seconds, loss, losses (with several schemes), evaluations (with lbfgs), rate, "
+             "grad_norm, images_per_second; history.evals and "
              "history.probes are lists with accuracy, count, part, scheme and steps. A job that "
              "runs goes on when no variable holds it."},
     {.name = "job:wait",
