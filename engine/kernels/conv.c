@@ -89,12 +89,18 @@ typedef void tile_function(real *y, const real *x, const real *w, const real *bi
                                const struct tile *c, ptrdiff_t v0) {                               \
         conv_tile(y, x, w, bias, c, v0, R, G, BLOCK);                                              \
     }
+#define TILE_SECOND(G, R)                                                                          \
+    static void second_##G##_##R(real *y, const real *x, const real *w, const real *bias,          \
+                                 const struct tile *c, ptrdiff_t v0) {                             \
+        conv_tile(y, x, w, bias, c, v0, R, G, 2 * BLOCK);                                          \
+    }
 #define TILE_APART(G, R)                                                                           \
     static void apart_##G##_##R(real *y, const real *x, const real *w, const real *bias,           \
                                 const struct tile *c, ptrdiff_t v0) {                              \
         conv_tile(y, x, w, bias, c, v0, R, G, 0);                                                  \
     }
-/* Vectors and pixels of the tiles, for pixels next to each other and for those that are not. */
+/* Vectors and pixels of the tiles, for pixels next to each other, for every second one, and for any
+ * distance. */
 #if REGISTERS == 32
 #define TILES_NEXT(M)                                                                              \
     M(1, 1) M(1, 2) M(1, 3) M(1, 4) M(1, 6) M(1, 8) M(1, 10) M(1, 12) M(1, 14) M(1, 16) M(1, 20)   \
@@ -102,6 +108,10 @@ typedef void tile_function(real *y, const real *x, const real *w, const real *bi
     M(2, 1) M(2, 2) M(2, 3) M(2, 4) M(2, 5) M(2, 6) M(2, 7) M(2, 8) M(2, 10) M(2, 11) M(2, 12)     \
     M(2, 13) M(2, 14)                                                                              \
     M(4, 1) M(4, 2) M(4, 3) M(4, 4) M(4, 5) M(4, 6)
+#define TILES_SECOND(M)                                                                            \
+    M(1, 1) M(1, 2) M(1, 4) M(1, 7) M(1, 8) M(1, 14) M(1, 16)                                      \
+    M(2, 1) M(2, 2) M(2, 4) M(2, 7) M(2, 8) M(2, 14)                                               \
+    M(4, 1) M(4, 2) M(4, 4) M(4, 5) M(4, 6)
 #define TILES_APART(M)                                                                             \
     M(1, 1) M(1, 2) M(1, 4) M(1, 7) M(1, 14)                                                       \
     M(2, 1) M(2, 2) M(2, 4) M(2, 7) M(2, 14)                                                       \
@@ -110,10 +120,13 @@ typedef void tile_function(real *y, const real *x, const real *w, const real *bi
 #define TILES_NEXT(M)                                                                              \
     M(1, 1) M(1, 2) M(1, 3) M(1, 4) M(1, 6) M(1, 8) M(1, 10) M(1, 12)                              \
     M(2, 1) M(2, 2) M(2, 3) M(2, 4) M(2, 5) M(2, 6) M(4, 1) M(4, 2)
+#define TILES_SECOND(M)                                                                            \
+    M(1, 1) M(1, 2) M(1, 4) M(1, 7) M(1, 12) M(2, 1) M(2, 2) M(2, 4) M(2, 6) M(4, 1) M(4, 2)
 #define TILES_APART(M)                                                                             \
     M(1, 1) M(1, 2) M(1, 4) M(1, 7) M(1, 12) M(2, 1) M(2, 2) M(2, 4) M(2, 6) M(4, 1) M(4, 2)
 #endif
 TILES_NEXT(TILE_NEXT)
+TILES_SECOND(TILE_SECOND)
 TILES_APART(TILE_APART)
 
 static const struct tile_entry {
@@ -122,6 +135,10 @@ static const struct tile_entry {
 } next[] = {
 #define ENTRY(G, R) {G, R, tile_##G##_##R},
     TILES_NEXT(ENTRY) {0, 0, NULL}
+#undef ENTRY
+}, second[] = {
+#define ENTRY(G, R) {G, R, second_##G##_##R},
+    TILES_SECOND(ENTRY) {0, 0, NULL}
 #undef ENTRY
 }, apart[] = {
 #define ENTRY(G, R) {G, R, apart_##G##_##R},
@@ -184,7 +201,7 @@ void NAME(conv)(void *y, ptrdiff_t y_sample, const void *frames, const void *pac
                               .w_block = in_blocks * c->kernel * c->kernel * BLOCK * BLOCK};
     const ptrdiff_t vectors = (c->out_channels + BLOCK - 1) / BLOCK * VECS;
     const struct tile_entry *t =
-        best_tile(c->stride == 1 ? next : apart, vectors, c->width,
+        best_tile(c->stride == 1 ? next : second, vectors, c->width,
                   c->in_channels * c->kernel * c->kernel);
     for (ptrdiff_t v = 0; v < vectors; v += t->vectors) { /* of these weights, all samples */
         for (ptrdiff_t s = 0; s < samples; s++) {

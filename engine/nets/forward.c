@@ -27,6 +27,7 @@ struct forward {
     struct frame *frame;
     struct transform in;
     const void *packed, *bias;
+    const struct combination *before; /* makes what is read; or NULL */
     void *y; /* where a convolution writes; otherwise the op's buffer */
 };
 
@@ -71,11 +72,18 @@ void conv_samples(const struct pass *pass, const struct weights *w, bool back,
     }
 }
 
+static void make(const struct forward *f, ptrdiff_t first, ptrdiff_t last) {
+    if (f->before) {
+        combine_samples(f->pass, f->before, first, last);
+    }
+}
+
 /* The frames of `count` samples from `first` on. */
 static void make_frames(const struct forward *f, ptrdiff_t first, ptrdiff_t count, void *frames) {
     const struct pass *pass = f->pass;
     const struct buffer *from = &f->chain->buffers[f->op->in.buffer];
     const struct convolution *c = &f->op->geometry;
+    make(f, first, first + count);
     for (ptrdiff_t s = 0; s < count; s++) {
         pass->k->value(at(pass, frames, s * frame_len(c)), c->kernel / 2,
                        at(pass, f->frame->buffer[f->op->in.buffer], (first + s) * from->len),
@@ -112,7 +120,9 @@ static void conv_chunk(void *context, int chunk, int worker) {
         n = last - i < together ? last - i : together;
         const void *x = at(pass, f->frame->buffer[op->in.buffer], i * from->len);
         void *y = at(pass, f->y, i * out_len);
-        if (!direct) {
+        if (direct) {
+            make(f, i, i + n);
+        } else {
             make_frames(f, i, n, pass->framed_x[worker]);
         }
         struct soon soon = {0};
@@ -161,6 +171,9 @@ static void run_wide(struct forward *f) {
     const void *frames = pass->wide_x;
     if (is_framed(op)) {
         frames = f->frame->buffer[op->in.buffer];
+        if (f->before) {
+            pass_combine(pass, f->before);
+        }
     } else {
         pass_parallel(pass, count * (double)frame_len(&op->geometry), frames_chunk, f);
     }
@@ -181,6 +194,7 @@ static void dense_chunk(void *context, int chunk, int worker) {
     ptrdiff_t first, last;
     chunk_range(pass, chunk, &first, &last);
     const void *x = at(pass, f->frame->buffer[op->in.buffer], first * in_len);
+    make(f, first, last);
     if (f->in.scale) {
         for (ptrdiff_t i = first; i < last; i++) {
             k->value(at(pass, pass->framed_x[worker], (i - first) * in_len), 0,
@@ -210,6 +224,7 @@ static void sample_chunk(void *context, int chunk, int worker) {
     ptrdiff_t first, last;
     chunk_range(pass, chunk, &first, &last);
     for (ptrdiff_t i = first; i < last; i++) {
+        make(f, i, i + 1);
         const void *x = at(pass, f->frame->buffer[op->in.buffer], i * from->len);
         void *y = op->out >= 0
                       ? at(pass, f->frame->buffer[op->out], i * f->chain->buffers[op->out].len)
@@ -248,7 +263,7 @@ static void run_residual(struct forward *f) {
     const struct buffer *to = &f->chain->buffers[op->out];
     void *out = f->frame->buffer[op->out];
     body->buffer[0] = f->frame->buffer[op->in.buffer];
-    chain_forward(pass, op->body, body);
+    chain_forward(pass, op->body, body, NULL);
     const void *path = body->buffer[0];
     if (op->layer->down) {
         f->packed = packed_forward(pass, &op->weights, 0);
@@ -281,8 +296,19 @@ static double op_work(const struct forward *f) { /* flops, roughly */
     return count * (double)f->chain->buffers[op->in.buffer].len;
 }
 
-void chain_forward(struct pass *pass, const struct chain *chain, struct frame *frame) {
-    for (int i = 0; i < chain->op_count; i++) {
+/* Whether an operation makes its input sample by sample while it runs. */
+static bool makes(const struct pass *pass, const struct op *op) {
+    return !op->body && (op->kind != OP_MOMENTS || pass_gathers(pass));
+}
+
+void chain_forward(struct pass *pass, const struct chain *chain, struct frame *frame,
+                   const struct combination *before) {
+    if (before && (chain->op_count == 0 || !makes(pass, &chain->ops[0]) ||
+                   (pass->again == AGAIN_INNER && chain->ops[0].out == chain->out.buffer))) {
+        pass_combine(pass, before);
+        before = NULL;
+    }
+    for (int i = 0; i < chain->op_count; i++, before = NULL) {
         const struct op *op = &chain->ops[i];
         const struct buffer *to = op->out >= 0 ? &chain->buffers[op->out] : NULL;
         if (pass->again == AGAIN_INNER && op->out == chain->out.buffer) {
@@ -292,6 +318,7 @@ void chain_forward(struct pass *pass, const struct chain *chain, struct frame *f
                             .chain = chain,
                             .op = op,
                             .frame = frame,
+                            .before = before,
                             .in = lazy_transform(chain, frame, op->in)};
         switch (op->kind) {
         case OP_CONV:

@@ -84,8 +84,8 @@ static void step_begin(const struct step *s, const struct seat *seats) {
     }
 }
 
-/* Y_i, where it is not the state. */
-static void stage_input(const struct step *s, int stage) {
+/* Y_i; one term: it is the state. */
+static struct combination stage_input(const struct step *s, int stage) {
     struct combination sum = {.shape = &s->op->body->buffers[0],
                               .y = s->state->frames[stage]->buffer[0],
                               .count = 1,
@@ -96,12 +96,11 @@ static void stage_input(const struct step *s, int stage) {
                                                 s->h * s->scheme->av[stage][j]);
         }
     }
-    if (sum.count > 1) {
-        pass_combine(s->pass, &sum);
-    }
+    return sum;
 }
 
-static void step_end(const struct step *s, void *next) {
+/* The state behind the step. */
+static struct combination step_end(const struct step *s, void *next) {
     struct combination sum = {.shape = &s->op->body->buffers[0],
                               .y = next,
                               .count = 1,
@@ -112,7 +111,7 @@ static void step_end(const struct step *s, void *next) {
                 slope_term(s->pass, s->op, s->state->frames[i], s->h * s->scheme->bv[i]);
         }
     }
-    pass_combine(s->pass, &sum);
+    return sum;
 }
 
 /* The state at the start of a step, for x at 0 and out at 1. */
@@ -138,6 +137,7 @@ void ode_forward(struct pass *pass, const struct op *op, struct body_state *stat
                         .scheme = run.scheme,
                         .h = 1.0 / run.steps};
     state->x = x;
+    struct combination end = {0}; /* of the step before, left to the first stage behind it */
     for (; step.index < run.steps; step.index++) {
         const int visits = state->visit_count > stages ? step.index * stages : 0;
         step.x = state_at(state, &run, step.index, x, out);
@@ -146,11 +146,12 @@ void ode_forward(struct pass *pass, const struct op *op, struct body_state *stat
         }
         step_begin(&step, state->fore);
         for (int i = 0; i < stages; i++) {
-            stage_input(&step, i);
-            chain_forward(pass, op->body, state->frames[i]);
+            const struct combination input = i > 0 ? stage_input(&step, i) : end;
+            chain_forward(pass, op->body, state->frames[i], input.count > 1 ? &input : NULL);
         }
-        step_end(&step, state_at(state, &run, step.index + 1, x, out));
+        end = step_end(&step, state_at(state, &run, step.index + 1, x, out));
     }
+    pass_combine(pass, &end);
     if (pass->options.training) {
         for (int n = 0; n < op->body->norm_count; n++) {
             norm_move(pass, &op->body->norms[n], n, state->visits, state->visit_count);
@@ -206,9 +207,9 @@ static void skip_backward(struct pass *pass, const struct op *op, const struct f
 }
 
 static void run_again(const struct step *s, int stage, enum again again) {
-    stage_input(s, stage);
+    const struct combination input = stage_input(s, stage);
     s->pass->again = again;
-    chain_forward(s->pass, s->op->body, s->state->frames[stage]);
+    chain_forward(s->pass, s->op->body, s->state->frames[stage], input.count > 1 ? &input : NULL);
     s->pass->again = AGAIN_NOT;
 }
 

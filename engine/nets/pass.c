@@ -427,7 +427,7 @@ const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count) {
                           .blocked = pass->frame->buffer[0],
                           .channels = net->input[0]};
     pass_parallel(pass, (double)(count * in.buffer->len), import_chunk, &in);
-    chain_forward(pass, chain, pass->frame);
+    chain_forward(pass, chain, pass->frame, NULL);
     pass->differentiable = pass->options.gradients;
     if (pass->options.training) {
         move_norms(pass, chain, pass->frame);

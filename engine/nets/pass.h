@@ -235,7 +235,10 @@ void pass_combine(struct pass *pass, const struct combination *combination);
 void combine_samples(const struct pass *pass, const struct combination *combination,
                      ptrdiff_t first, ptrdiff_t last);
 
-void chain_forward(struct pass *pass, const struct chain *chain, struct frame *frame);
+/* `before`, unless NULL, makes the chain's input first. What it reads may be overwritten sample by
+ * sample by what the chain writes. */
+void chain_forward(struct pass *pass, const struct chain *chain, struct frame *frame,
+                   const struct combination *before);
 /* g: gradient by the value of chain->out; may be overwritten. Leaves the gradient by the chain's
  * input in work->grad[0] unless that is NULL. `before` makes g first, `after` is made as soon as
  * work->grad[0] stands; either may be NULL. */
