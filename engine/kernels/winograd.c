@@ -19,7 +19,7 @@ enum {
     POINTS = IN * IN,
     PANEL = 4,          /* output blocks multiplied together */
     GROUP = 64,         /* tiles, at most */
-    GROUP_BYTES = 3 << 19 /* of transformed pixels, about */
+    GROUP_BYTES = 3 << 20 /* of transformed pixels, about */
 };
 
 /* One dimension of B^T d, on six vectors `step` apart. */
