@@ -546,8 +546,9 @@ static const struct help_entry entries[] = {
      .line = "a net written layer by layer, with vector fields of your own",
      .text = "Layers: conv{ out, kernel = 3 | 1, stride, bias }, dense{ out, bias }, "
              "norm{ norm_update, momentum }, relu, tanh, gelu, softplus, pool (mean over all "
-             "pixels), flatten, residual{ body, down, stride, factor } and ode{ body, scheme, "
-             "steps, nodes, basis, eps, edge, skip }; the body of an ode keeps the shape of the "
+             "pixels), flatten, monomials{ degree } (all products of so many features or "
+             "fewer), residual{ body, down, stride, factor } and ode{ body, scheme, steps, "
+             "nodes, basis, eps, edge, skip }; the body of an ode keeps the shape of the "
              "state. Each may have a name; parameters are called <name>.weight, or "
              "<block>.<name>.weight in a body.",
      .example = "field = { { layer = \"tanh\" }, { layer = \"dense\", out = 4 } }\n"

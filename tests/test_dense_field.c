@@ -10,7 +10,8 @@ struct subject {
     const char *scheme;
     int steps, nodes;
     const char *more;      /* options of the block */
-    const char *body;      /* "3" dense without bias, "b17" with, or an activation */
+    const char *body;      /* "3" dense without bias, "b17" with, "m2" monomials, or an
+                               activation */
     ptrdiff_t batch, count; /* room in the pass; samples that run */
 };
 
@@ -42,6 +43,8 @@ static struct net *subject_net(const struct subject *s, const char *field, const
         if (out) {
             append(json, sizeof json, "{\"layer\":\"dense\",\"out\":%d,\"bias\":%s}", out,
                    bias ? "true" : "false");
+        } else if (*word == 'm') {
+            append(json, sizeof json, "{\"layer\":\"monomials\",\"degree\":%s}", word + 1);
         } else {
             append(json, sizeof json, "{\"layer\":\"%s\"}", word);
         }
@@ -157,6 +160,10 @@ static const struct subject subjects[] = {
     {"rk4", 2, 1, ",\"skip\":true", "softplus b12 softplus", 300, 300},
     {"midpoint", 3, 1, "", "2 b50 b5", 17, 17},
     {"rk4", 2, 2, "", "b9 tanh b10 tanh b11 tanh b70 tanh b40", 40, 40},
+    {"rk4", 3, 1, "", "m3 2", 33, 33},
+    {"dopri54", 2, 2, ",\"skip\":true", "m2 b5 tanh b4", 19, 18},
+    {"euler", 2, 1, "", "m1 b17", 9, 9},
+    {"kutta3", 2, 1, "", "m4 1", 16, 16},
 };
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
@@ -216,6 +223,10 @@ Test(dense_field, gradients_are_those_of_differences) {
         BLOCK_NET("\"dopri54\",\"steps\":2", DENSE(5) "," ACT("gelu") "," DENSE(3)),
         BLOCK_NET("\"heun2\",\"nodes\":3",
                   ACT("softplus") "," DENSE(20) "," ACT("tanh") "," DENSE(3) "," ACT("tanh")),
+        BLOCK_NET("\"rk4\",\"steps\":2,\"skip\":true,\"nodes\":2",
+                  "{\"layer\":\"monomials\",\"degree\":3}," DENSE(3)),
+        BLOCK_NET("\"heun3\",\"steps\":2",
+                  "{\"layer\":\"monomials\"}," DENSE(9) "," ACT("tanh") "," DENSE(3)),
         BLOCK_NET("\"rk4_38\",\"steps\":3",
                   ACT("gelu") "," DENSE(2) "," ACT("softplus") "," DENSE(3) "," ACT("gelu")),
     };
@@ -299,8 +310,8 @@ static bool all_finite(const double *values, ptrdiff_t len) {
 
 /* Samples share nothing but weights: one that is not finite leaves the others as they are. */
 Test(dense_field, what_is_not_finite_passes_through) {
-    static const char *const bodies[] = {"b50 tanh b2", "b64 relu b64 relu b2", "b3",
-                                         "b2 softplus b40", "gelu b4 gelu b16"};
+    static const char *const bodies[] = {"b50 tanh b2",      "b64 relu b64 relu b2", "b3",
+                                         "b2 softplus b40", "gelu b4 gelu b16",     "m3 b3"};
     static const double bad[] = {NAN, INFINITY, -INFINITY};
     enum { BATCH = 19, SPOILT = 6 };
     for (size_t b = 0; b < sizeof bodies / sizeof *bodies; b++) {
@@ -355,6 +366,10 @@ Test(dense_field, other_fields_run_layer_by_layer) {
         "{\"layer\":\"dense\",\"out\":5},{\"layer\":\"norm\"}",
         "{\"layer\":\"norm\"},{\"layer\":\"dense\",\"out\":5}",
         "{\"layer\":\"dense\",\"out\":5},{\"layer\":\"relu\"},{\"layer\":\"tanh\"}",
+        "{\"layer\":\"monomials\"},{\"layer\":\"tanh\"},{\"layer\":\"dense\",\"out\":5}",
+        "{\"layer\":\"tanh\"},{\"layer\":\"monomials\"},{\"layer\":\"dense\",\"out\":5}",
+        "{\"layer\":\"dense\",\"out\":3},{\"layer\":\"monomials\"},"
+        "{\"layer\":\"dense\",\"out\":5}",
     };
     char json[800];
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {

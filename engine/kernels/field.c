@@ -365,8 +365,10 @@ INLINE ptrdiff_t value_len(ptrdiff_t features, enum activation act) {
 
 void NAME(field_plan)(struct field *f) {
     const ptrdiff_t in = padded(f->in);
-    f->first_at = f->first == ACT_NONE ? 0 : in;
-    ptrdiff_t at = in + (f->first == ACT_NONE ? 0 : value_len(f->in, f->first));
+    f->first_at = f->lift || f->first != ACT_NONE ? in : 0;
+    ptrdiff_t at = in + (f->lift                 ? padded(f->lift->count)
+                         : f->first != ACT_NONE ? value_len(f->in, f->first)
+                                                : 0);
     f->trace_len = f->back_len = f->gradient_len = 0;
     for (int n = 0; n < f->count; n++) {
         struct field_layer *l = &f->layers[n];
@@ -384,6 +386,8 @@ void NAME(field_plan)(struct field *f) {
         f->gradient_len += out;
     }
     f->trace_len = at;
+    f->lift_back_at = f->back_len;
+    f->back_len += f->lift ? padded(f->lift->count) : 0;
     ptrdiff_t multiplications = 1; /* of wide products */
     for (int n = 0; n < f->count; n++) {
         const struct field_layer *l = &f->layers[n];
@@ -395,7 +399,10 @@ void NAME(field_plan)(struct field *f) {
 void NAME(field_value)(const struct field *f, void *trace_, ptrdiff_t rows) {
     real *trace = trace_, *x = trace;
     const char *next = (const char *)(trace + f->trace_len * rows);
-    if (f->first != ACT_NONE) {
+    if (f->lift) {
+        x = trace + f->first_at * rows;
+        NAME(monomials)(x, trace, f->lift, rows);
+    } else if (f->first != ACT_NONE) {
         const ptrdiff_t len = padded(f->in) * rows;
         x = trace + f->first_at * rows;
         activate(x, trace, x + len, len / LANES, f->first);
@@ -416,7 +423,7 @@ void NAME(field_value)(const struct field *f, void *trace_, ptrdiff_t rows) {
 void NAME(field_back)(const struct field *f, const void *trace_, void *back_, void *dx_,
                       ptrdiff_t rows) {
     const real *trace = trace_;
-    real *back = back_, *dx = dx_;
+    real *back = back_, *dx = dx_, *first = f->lift ? back + f->lift_back_at * rows : dx;
     const char *next = (const char *)(trace - f->trace_len * rows);
     for (int n = f->count - 1; n >= 0; n--) {
         const struct field_layer *l = &f->layers[n];
@@ -426,10 +433,12 @@ void NAME(field_back)(const struct field *f, const void *trace_, void *back_, vo
                    l->act);
         const struct product p = {l->out, l->in, l->backward, l->forward, NULL,
                                   l->narrow_back, next, f->pace};
-        product(n > 0 ? back + l[-1].back_at * rows : dx, dy, &p, rows);
+        product(n > 0 ? back + l[-1].back_at * rows : first, dy, &p, rows);
         next += prefetched(&p, rows);
     }
-    if (f->first != ACT_NONE) {
+    if (f->lift) {
+        NAME(monomials_back)(dx, first, trace, trace + f->first_at * rows, f->lift, rows);
+    } else if (f->first != ACT_NONE) {
         const ptrdiff_t len = padded(f->in) * rows;
         deactivate(dx, trace + f->first_at * rows + (f->first == ACT_GELU ? len : 0), len / LANES,
                    f->first);

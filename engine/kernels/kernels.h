@@ -60,12 +60,22 @@ struct term { /* of a linear combination */
     double factor;
 };
 
+/* The products of at most `degree` of `in` features, in graded order: 1, x1 .. xn, x1 x1, x1 x2 ..
+ * Each but the first is an earlier one, its parent, times a feature. */
+struct monomials {
+    ptrdiff_t in, count;
+    int degree;
+    int32_t *parent, *feature; /* (count); the first entry of both is not read */
+};
+
 /* A stack of dense layers and activations, act_n(W_n .. act_1(W_1 act_0(x) + b_1) .. + b_n), with
- * the weights of one cell. Made by its first members; field_plan fills in the rest.
+ * the weights of one cell; with `lift` its first layer reads the monomials of x, and there is no
+ * act_0. Made by its first members; field_plan fills in the rest.
  *
  * A trace holds one evaluation on `rows` rows of features: [x][act_0(x)][layer 1]..[layer n], each
- * (rows, padded features), act_0 only where there is one, and behind each value of a gelu its slope.
- * A back holds the gradients by what the layers add up before they act: [layer 1]..[layer n]. */
+ * (rows, padded features), act_0 or monomials only where there are, and behind each value of a gelu
+ * its slope. A back holds the gradients by what the layers add up before they act, and by the
+ * monomials: [layer 1]..[layer n][monomials]. */
 struct field_layer {
     ptrdiff_t in, out;                     /* features */
     enum activation act;                   /* of its output */
@@ -77,10 +87,11 @@ struct field_layer {
 };
 struct field {
     ptrdiff_t in;
-    enum activation first; /* act_0 */
-    int count;             /* layers, at least one */
+    enum activation first;        /* act_0 */
+    const struct monomials *lift; /* or NULL */
+    int count;                    /* layers, at least one */
     struct field_layer *layers;
-    ptrdiff_t first_at;
+    ptrdiff_t first_at, lift_back_at;
     ptrdiff_t trace_len, back_len; /* reals of a row */
     ptrdiff_t gradient_len;        /* reals of the sums of all weight gradients */
     ptrdiff_t pace; /* bytes of the next trace to fetch during 16 multiplications of vectors */
@@ -132,6 +143,11 @@ struct kernels {
                   ptrdiff_t in, ptrdiff_t out);
     void (*dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
                           ptrdiff_t out, int add);
+
+    /* Their monomials: y (rows, count), padded to blocks. Back: sets dx (rows, in); overwrites dy. */
+    void (*monomials)(void *y, const void *x, const struct monomials *m, ptrdiff_t rows);
+    void (*monomials_back)(void *dx, void *dy, const void *x, const void *y,
+                           const struct monomials *m, ptrdiff_t rows);
 
     /* ---- dense fields on rows: struct field ---- */
     void (*field_plan)(struct field *f);

@@ -33,6 +33,9 @@ void NAME(winograd_weights)(void *dw, const void *framed_x, const void *framed_d
                          const struct soon *soon);
 void NAME(dense_weights)(void *dw, const void *x, const void *dy, ptrdiff_t rows, ptrdiff_t in,
                          ptrdiff_t out, int add);
+void NAME(monomials)(void *y, const void *x, const struct monomials *m, ptrdiff_t rows);
+void NAME(monomials_back)(void *dx, void *dy, const void *x, const void *y,
+                          const struct monomials *m, ptrdiff_t rows);
 void NAME(field_plan)(struct field *f);
 void NAME(field_value)(const struct field *f, void *trace, ptrdiff_t rows);
 void NAME(field_back)(const struct field *f, const void *trace, void *back, void *dx,

@@ -298,6 +298,9 @@ static void sample_chunk(void *context, int chunk, int worker) {
         k->slope(dy, 0, 1, to->extent.height, to->extent.width, g, raw, to->extent, &b->out, 1.0);
         if (op->kind == OP_POOL) {
             k->pool_mean_back(dx, dy, from->extent);
+        } else if (op->kind == OP_MONOMIALS) {
+            k->monomials_back(dx, dy, at(pass, b->frame->buffer[op->in.buffer], i * from->len), raw,
+                              &op->monomials, 1);
         } else { /* OP_FLATTEN */
             void *plain = pass->framed_x[worker];
             k->to_plain(plain, dy, from->channels * pixels, 1);
@@ -454,6 +457,7 @@ void chain_backward(struct pass *pass, const struct chain *chain, struct frame *
             break;
         case OP_POOL:
         case OP_FLATTEN:
+        case OP_MONOMIALS:
             if (b.dx) {
                 pass_parallel(pass, 1e9, sample_chunk, &b);
             }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nets/monomials.h"
+
 static const struct lazy nothing = {.norm = -1};
 
 static int add_buffer(struct chain *chain, ptrdiff_t channels, ptrdiff_t height, ptrdiff_t width) {
@@ -120,6 +122,25 @@ static bool add_dense(struct net *net, struct chain *chain, const struct layer *
     op->weights =
         declare_weights(net, layer, "", from->channels, layer->out, 1, layer->bias, cells);
     op->out = add_buffer(chain, layer->out, 1, 1);
+    *lazy = nothing;
+    lazy->buffer = op->out;
+    return true;
+}
+
+static bool add_monomials(struct chain *chain, const struct layer *layer, struct lazy *lazy,
+                          struct error *error) {
+    const struct buffer from = chain->buffers[lazy->buffer];
+    if (from.extent.height * from.extent.width != 1) {
+        return error_set(error, ERROR_VALUE,
+                         "%s: monomials are made of features, not of an image of %td x %td x %td; "
+                         "put a pool or flatten layer before them",
+                         layer->name, from.channels, from.extent.height, from.extent.width);
+    }
+    struct op *op = add_op(chain, OP_MONOMIALS, layer, settle(chain, *lazy));
+    if (!monomials_init(&op->monomials, from.channels, layer->degree, error)) {
+        return false;
+    }
+    op->out = add_buffer(chain, op->monomials.count, 1, 1);
     *lazy = nothing;
     lazy->buffer = op->out;
     return true;
@@ -255,6 +276,8 @@ static bool add_layer(struct net *net, struct chain *chain, const struct layer *
         lazy->buffer = op->out;
         return true;
     }
+    case LAYER_MONOMIALS:
+        return add_monomials(chain, layer, lazy, error);
     case LAYER_RESIDUAL:
     case LAYER_ODE:
         if (cells || (layer->kind == LAYER_ODE && layer->body.count == 0)) {
@@ -300,6 +323,7 @@ void chain_free(struct chain *chain) {
         return;
     }
     for (int i = 0; i < chain->op_count; i++) {
+        monomials_release(&chain->ops[i].monomials);
         chain_free(chain->ops[i].body);
     }
     free(chain);

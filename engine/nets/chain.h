@@ -34,7 +34,17 @@ struct norm {
     struct lazy of; /* what it normalises: a buffer, or an activation of one */
 };
 
-enum op_kind { OP_CONV, OP_DENSE, OP_MOMENTS, OP_STORE, OP_POOL, OP_FLATTEN, OP_RESIDUAL, OP_ODE };
+enum op_kind {
+    OP_CONV,
+    OP_DENSE,
+    OP_MONOMIALS,
+    OP_MOMENTS,
+    OP_STORE,
+    OP_POOL,
+    OP_FLATTEN,
+    OP_RESIDUAL,
+    OP_ODE,
+};
 
 /* What kernels read of an operation's weights, packed cell by cell (weights.c). */
 enum form { FORM_FORWARD, FORM_BACKWARD, FORM_FAST_FORWARD, FORM_FAST_BACKWARD, FORM_BIAS, FORMS };
@@ -61,6 +71,7 @@ struct op {
     int moments; /* norm whose batch moments are gathered while this runs, or -1 */
     struct convolution geometry;
     struct weights weights; /* conv, dense; residual: the 1x1 convolution */
+    struct monomials monomials;
     int skip;               /* parameter of the skip scalar, or -1 */
     struct chain *body;     /* residual, ode */
     int index;              /* of its body among the chain's bodies */

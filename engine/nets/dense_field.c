@@ -15,6 +15,13 @@ static enum keep keep_of(const struct pass *pass) {
                                          : KEEP_STARTS;
 }
 
+/* Its dense layers, of which monomials may come first. */
+static const struct op *layers_of(const struct op *op, int *count) {
+    const int lifts = op->body->ops[0].kind == OP_MONOMIALS;
+    *count = op->body->op_count - lifts;
+    return op->body->ops + lifts;
+}
+
 bool dense_field_fits(const struct op *op) {
     const struct chain *body = op->body;
     if (op->kind != OP_ODE || op->layer->direct || body->op_count == 0 || body->out.norm >= 0 ||
@@ -23,12 +30,15 @@ bool dense_field_fits(const struct op *op) {
     }
     for (int i = 0; i < body->op_count; i++) {
         const struct op *dense = &body->ops[i];
-        if (dense->kind != OP_DENSE || dense->in.norm >= 0 ||
+        const bool first = i == 0 && dense->kind == OP_MONOMIALS;
+        const bool lifted = i == 1 && body->ops[0].kind == OP_MONOMIALS;
+        if ((dense->kind != OP_DENSE && !first) || dense->in.norm >= 0 ||
+            (lifted && dense->in.act != ACT_NONE) ||
             dense->in.buffer != (i > 0 ? body->ops[i - 1].out : 0)) {
             return false;
         }
     }
-    return true;
+    return body->ops[body->op_count - 1].kind == OP_DENSE;
 }
 
 /* The coefficients among the stages that count. */
@@ -52,16 +62,19 @@ static void plan_stages(struct dense_field *d) {
 static void plan_field(const struct pass *pass, const struct op *op, struct field *f,
                        struct field_layer *layers, int cell) {
     const struct chain *body = op->body;
+    int count;
+    const struct op *dense = layers_of(op, &count);
     *f = (struct field){.in = body->buffers[0].channels,
                         .first = body->ops[0].in.act,
-                        .count = body->op_count,
+                        .lift = dense > body->ops ? &body->ops[0].monomials : NULL,
+                        .count = count,
                         .layers = layers};
     for (int i = 0; i < f->count; i++) {
-        const struct weights *w = &body->ops[i].weights;
+        const struct weights *w = &dense[i].weights;
         layers[i] = (struct field_layer){
             .in = w->in,
             .out = w->out,
-            .act = i + 1 < f->count ? body->ops[i + 1].in.act : body->out.act,
+            .act = i + 1 < f->count ? dense[i + 1].in.act : body->out.act,
             .forward = packed_forward(pass, w, cell),
             .backward = packed_backward(pass, w, cell),
             .bias = packed_bias(pass, w, cell)};
@@ -80,7 +93,7 @@ struct dense_field *dense_field_create(struct pass *pass, const struct op *op) {
     d->intervals = op->layer->intervals;
     d->steps = d->run.steps * d->intervals;
     plan_stages(d);
-    d->cells = body->ops[0].weights.cells;
+    d->cells = op->layer->nodes;
     d->len = body->buffers[body->out.buffer].len;
     const ptrdiff_t even = (pass->options.batch - 1) / CHUNKS + 1;
     d->chunk = (even + CHUNK_LEAST - 1) / CHUNK_LEAST * CHUNK_LEAST;
@@ -228,9 +241,11 @@ static void add_gradients(void *context, int index, int worker) {
     struct pass *pass = b->pass;
     const struct dense_field *d = b->d;
     const struct net *net = pass->net;
-    const int layers = d->op->body->op_count, cell = index / layers, layer = index % layers;
+    int layers;
+    const struct op *dense = layers_of(d->op, &layers);
+    const int cell = index / layers, layer = index % layers;
     const struct field *f = &d->fields[cell];
-    const struct weights *w = &d->op->body->ops[layer].weights;
+    const struct weights *w = &dense[layer].weights;
     void *dw = at(pass, net->grads, net->parameters[w->weight].offset + cell * w->out * w->in);
     void *dbias = w->bias < 0 ? NULL
                               : at(pass, net->grads,
@@ -261,7 +276,7 @@ void dense_field_backward(struct pass *pass, struct dense_field *d, void *g, voi
     b.room = at(pass, b.skips, skips_len(pass, d));
     run_batch(&b);
     const bool large = d->cells * d->fields[0].gradient_len > 20000;
-    pool_run(large ? pass->pool : NULL, d->cells * d->op->body->op_count, add_gradients, &b);
+    pool_run(large ? pass->pool : NULL, d->cells * d->fields[0].count, add_gradients, &b);
     if (d->op->skip >= 0) {
         add_skip_gradients(&b);
     }

@@ -338,7 +338,7 @@ static const struct option stack_options[] = {
      "shape of one sample: {channels, height, width} or {features}"},
     {"layers", OPTION_JSON, offsetof(struct stack_options, layers), NULL, 0, 0, NULL,
      "list of layers, as in {layer = \"conv\", out = 16}: conv, dense, norm, relu, tanh, gelu, "
-     "softplus, pool, flatten, residual{body}, ode{body}"},
+     "softplus, pool, flatten, monomials, residual{body}, ode{body}"},
     {"seed", OPTION_INTEGER, offsetof(struct stack_options, seed), "0", 0, 9e15, NULL,
      "seed of the initial weights"},
     {"precision", OPTION_CHOICE, offsetof(struct stack_options, precision), "f32", 0, 0,

@@ -239,6 +239,9 @@ static void sample_chunk(void *context, int chunk, int worker) {
         case OP_POOL:
             k->pool_mean(y, x, from->extent, &f->in);
             break;
+        case OP_MONOMIALS:
+            k->monomials(y, x, &op->monomials, 1);
+            break;
         default: { /* OP_FLATTEN */
             void *plain = pass->framed_x[worker];
             k->to_plain(plain, x, from->channels, pixels);
@@ -340,6 +343,7 @@ void chain_forward(struct pass *pass, const struct chain *chain, struct frame *f
         case OP_STORE:
         case OP_POOL:
         case OP_FLATTEN:
+        case OP_MONOMIALS:
             pass_parallel(pass, op_work(&f), sample_chunk, &f);
             break;
         case OP_RESIDUAL:

@@ -20,6 +20,7 @@ enum layer_kind {
     LAYER_ACT,      /* activation */
     LAYER_POOL,     /* mean over all pixels */
     LAYER_FLATTEN,  /* (C, H, W) -> (C H W) in plain order */
+    LAYER_MONOMIALS, /* (F) -> products of at most `degree` features (kernels.h) */
     LAYER_RESIDUAL, /* y = D(x) + factor body(x); D is the identity or a 1x1 convolution */
     LAYER_ODE,      /* dx/dt = factor body(x; theta(t)), t from 0 to 1 */
 };
@@ -42,6 +43,7 @@ struct layer {
     enum layer_kind kind;
     char name[LAYER_NAME_SIZE]; /* prefix of its parameters: "block1.conv1" */
     ptrdiff_t out;              /* conv, dense: channels or features out */
+    int degree;                 /* monomials */
     int kernel, stride;         /* conv; residual: stride of its 1x1 convolution */
     bool direct; /* conv: by the direct sum even where Winograd's algorithm is faster; ode: layer by
                     layer even where samples could go through all steps (dense_field.h) */

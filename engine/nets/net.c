@@ -245,7 +245,8 @@ static ptrdiff_t layer_parameters(const struct net *net, const char *name) {
 }
 
 static const char *const layer_kind_names[] = {"conv", "dense",   "batch norm", "activation",
-                                               "mean", "flatten", "residual",   "ODE block"};
+                                               "mean", "flatten", "monomials",
+                                               "residual", "ODE block"};
 
 int net_describe(const struct net *net, char *buffer, size_t size) {
     struct text text = {buffer, size, 0};

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/option.h"
+#include "nets/monomials.h"
 #include "nets/net.h"
 
 struct entry_options { /* of one layer, whatever its kind */
     char name[OPTION_TEXT_SIZE], scheme[OPTION_TEXT_SIZE], basis[OPTION_TEXT_SIZE];
-    ptrdiff_t out, kernel, stride, steps, nodes;
+    ptrdiff_t out, kernel, stride, steps, nodes, degree;
     bool bias, down, skip;
     double factor, eps, momentum;
     int update, edge, convolution, field;
@@ -43,6 +44,11 @@ static const struct option norm_options[] = {
      "weight of a batch in the running statistics"},
 };
 static const struct option plain_options[] = {NAME_OPTION};
+static const struct option monomials_options[] = {
+    NAME_OPTION,
+    {"degree", OPTION_INTEGER, FIELD(degree), "2", 1, MONOMIALS_DEGREE_MOST, NULL,
+     "of the highest products of features"},
+};
 static const struct option residual_options[] = {
     NAME_OPTION,
     BODY_OPTION,
@@ -87,6 +93,7 @@ static const struct entry_kind {
     KIND("softplus", LAYER_ACT, ACT_SOFTPLUS, plain_options),
     KIND("pool", LAYER_POOL, ACT_NONE, plain_options),
     KIND("flatten", LAYER_FLATTEN, ACT_NONE, plain_options),
+    KIND("monomials", LAYER_MONOMIALS, ACT_NONE, monomials_options),
     KIND("residual", LAYER_RESIDUAL, ACT_NONE, residual_options),
     KIND("ode", LAYER_ODE, ACT_NONE, ode_options),
 };
@@ -106,7 +113,7 @@ static const struct entry_kind *find_kind(const cJSON *entry, const char *place,
     const char *near = name ? option_nearest(name, names, KINDS) : NULL;
     error_set(error, ERROR_VALUE,
               "%s names no layer: %s%s%s%s; there are conv, dense, norm, relu, tanh, gelu, "
-              "softplus, pool, flatten, residual and ode, as in {layer = \"conv\", out = 16}",
+              "softplus, pool, flatten, monomials, residual and ode, as in {layer = \"conv\", out = 16}",
               place, name ? name : "it has no text \"layer\"", near ? ", nearest is \"" : "",
               near ? near : "", near ? "\"" : "");
     return NULL;
@@ -181,6 +188,7 @@ static bool add_entry(const cJSON *entry, int position, const char *prefix, stru
     layer->stride = o.stride ? (int)o.stride : 1;
     layer->direct = o.convolution == 1;
     layer->down = o.down;
+    layer->degree = (int)o.degree;
     if (kind->kind == LAYER_NORM) {
         layer->update = (enum norm_update)o.update;
         layer->momentum = o.momentum;
