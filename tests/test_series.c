@@ -238,6 +238,47 @@ Test(series, control_that_changes_the_steps_is_told_and_one_that_stays_is_not) {
     series_close(series);
 }
 
+Test(series, checkpoints_of_small_epochs_do_not_flood_the_notes) {
+    const char *run = make_run("often");
+    char line[200];
+    for (int step = 1; step <= 300; step++) {
+        (void)snprintf(line, sizeof line,
+                       "{\"kind\":\"step\",\"step\":%d,\"seconds\":%g,\"loss\":1}\n"
+                       "{\"kind\":\"checkpoint\",\"step\":%d,\"path\":\"checkpoints/%06d.safetensors\"}\n",
+                       step, 0.1 * step, step, step);
+        append(run, "metrics.jsonl", line);
+    }
+    append(run, "metrics.jsonl", "{\"kind\":\"checkpoint\",\"path\":\"checkpoints/final.safetensors\"}\n");
+    struct series *series = open_run(run);
+    cr_assert_eq(series->note_count, 4, "%td", series->note_count);
+    cr_expect_not_null(strstr(series->notes[0], "000001"));
+    cr_expect_not_null(strstr(series->notes[1], "000101"), "%s", series->notes[1]);
+    cr_expect_not_null(strstr(series->notes[3], "final"));
+    series_close(series);
+}
+
+Test(series, of_evaluations_many_times_a_second_the_last_is_told) {
+    const char *run = make_run("small");
+    char line[200];
+    for (int epoch = 1; epoch <= 50; epoch++) {
+        (void)snprintf(line, sizeof line,
+                       "{\"kind\":\"eval\",\"step\":%d,\"epoch\":%d,\"seconds\":%g,\"part\":\"valid\","
+                       "\"loss\":0.5,\"accuracy\":0.25,\"count\":9}\n",
+                       epoch, epoch, 0.0625 * epoch);
+        append(run, "metrics.jsonl", line);
+    }
+    append(run, "metrics.jsonl", "{\"kind\":\"state\",\"seconds\":3,\"state\":\"done\"}\n");
+    struct series *series = open_run(run);
+    cr_expect_eq(series->eval_count, 50, "all are kept");
+    cr_assert_eq(series->note_count, 6);
+    static const char *const told[] = {"epoch 1 ",  "epoch 17 ", "epoch 33 ", "epoch 49 ",
+                                       "epoch 50 ", "done"};
+    for (int i = 0; i < 6; i++) {
+        cr_expect_not_null(strstr(series->notes[i], told[i]), "%s", series->notes[i]);
+    }
+    series_close(series);
+}
+
 Test(series, verdict_that_names_itself_is_told_once) {
     const char *run = make_run("named");
     append(run, "metrics.jsonl",

@@ -86,6 +86,13 @@ static void add_note(struct series *series, const char *format, ...) {
     series->note_count++;
 }
 
+static void tell_waiting(struct series *series) {
+    if (series->eval_waiting[0]) {
+        add_note(series, "%s", series->eval_waiting);
+        series->eval_waiting[0] = 0;
+    }
+}
+
 /* "  35.1 s  " or, where the event has no time, blanks of the same width. */
 static const char *when(const cJSON *event, char text[24]) {
     double seconds = event_field_number(event, "seconds");
@@ -176,6 +183,25 @@ static bool read_step(struct series *series, const cJSON *event) {
     return true;
 }
 
+/* Small epochs end many times a second: of their evaluations one in a second is told, and the last
+ * one, which waits for what is told next of the run's state. */
+static void tell_eval(struct series *series, const cJSON *event, const struct series_eval *eval) {
+    enum { APART_SECONDS = 1 };
+    char time[24], accuracy[40] = "";
+    if (isfinite(eval->accuracy)) {
+        (void)snprintf(accuracy, sizeof accuracy, "  accuracy %.2f %%", 100 * eval->accuracy);
+    }
+    (void)snprintf(series->eval_waiting, sizeof series->eval_waiting,
+                   accuracy[0] ? "%s%s  epoch %.3g  loss %.4f%s of %.0f"
+                               : "%s%s  epoch %.3g  loss %.4g%s of %.0f",
+                   when(event, time), event_field_text(event, "part"), eval->epoch, eval->loss,
+                   accuracy, eval->count);
+    if (!(eval->seconds - series->eval_told < APART_SECONDS)) {
+        tell_waiting(series);
+        series->eval_told = eval->seconds;
+    }
+}
+
 static bool read_eval(struct series *series, const cJSON *event) {
     struct series_eval eval = {
         .step = event_field_number(event, "step"),
@@ -191,15 +217,7 @@ static bool read_eval(struct series *series, const cJSON *event) {
     }
     series->evals = grow(series->evals, series->eval_count, sizeof eval);
     series->evals[series->eval_count++] = eval;
-    char time[24], accuracy[40] = "";
-    if (isfinite(eval.accuracy)) {
-        (void)snprintf(accuracy, sizeof accuracy, "  accuracy %.2f %%", 100 * eval.accuracy);
-    }
-    add_note(series,
-             accuracy[0] ? "%s%s  epoch %.3g  loss %.4f%s of %.0f"
-                         : "%s%s  epoch %.3g  loss %.4g%s of %.0f",
-             when(event, time), event_field_text(event, "part"), eval.epoch, eval.loss, accuracy,
-             eval.count);
+    tell_eval(series, event, &eval);
     return true;
 }
 
@@ -283,11 +301,26 @@ static bool read_state(struct series *series, const cJSON *event) {
     if (!state[0]) {
         return false;
     }
+    tell_waiting(series);
     copy_text(series->state, sizeof series->state, state);
     copy_text(series->text, sizeof series->text, event_field_text(event, "text"));
     char time[24];
     add_note(series, "%s%s%s%s", when(event, time), series->state, series->text[0] ? ": " : "",
              series->text);
+    return true;
+}
+
+/* Small epochs end many times a second: of their checkpoints one in ten seconds is told. */
+static bool read_checkpoint(struct series *series, const cJSON *event) {
+    enum { APART_SECONDS = 10 };
+    const char *path = event_field_text(event, "path");
+    double now = series->step_count ? series->steps[series->step_count - 1].seconds : 0;
+    bool is_final = strstr(path, "final") != NULL;
+    if (is_final || !(now - series->checkpoint_told < APART_SECONDS)) {
+        char time[24];
+        add_note(series, "%scheckpoint %s", when(event, time), path);
+        series->checkpoint_told = now;
+    }
     return true;
 }
 
@@ -325,8 +358,7 @@ static bool read_event(struct series *series, const cJSON *event) {
         return true;
     }
     if (strcmp(kind, "checkpoint") == 0) {
-        add_note(series, "%scheckpoint %s", when(event, time), event_field_text(event, "path"));
-        return true;
+        return read_checkpoint(series, event);
     }
     if (strcmp(kind, "note") == 0) {
         add_note(series, "%s%s", when(event, time), event_field_text(event, "text"));
@@ -449,6 +481,7 @@ struct series *series_open(const char *path, struct error *error) {
     *tail = (struct series_tail){.fd = -1, .buffer = buffer, .capacity = READ_BYTES};
     series->tail = tail;
     series->steps_total = series->epochs_total = series->parameters = (double)NAN;
+    series->checkpoint_told = series->eval_told = -(double)INFINITY;
     (void)snprintf(series->path, sizeof series->path, "%s", path);
     size_t length = strlen(series->path);
     while (length > 1 && series->path[length - 1] == '/') {

@@ -47,8 +47,8 @@ struct series {
     double probe_images;                      /* 0: no probe */
     ptrdiff_t step_count, eval_count, probe_count, sweep_count;
     struct series_step *steps;
-    int loss_count;  /* losses of each step, one a scheme; 0: there was but one */
-    double *losses;  /* (step_count, loss_count) */
+    int loss_count; /* losses of each step, one a scheme; 0: there was but one */
+    double *losses; /* (step_count, loss_count) */
     struct series_eval *evals;
     struct series_probe *probes, *sweeps;   /* sweeps: on the test part, seconds and epoch nan */
     struct series_convergence *convergence; /* the latest; NULL: none yet */
@@ -60,7 +60,9 @@ struct series {
     char verdict[480];         /* empty: none yet */
     bool verdict_pass;
     ptrdiff_t note_count;
-    char (*notes)[256];       /* all but steps, probes and sweeps, as lines */
+    char (*notes)[256];                /* all but steps, probes and sweeps, as lines */
+    double checkpoint_told, eval_told; /* seconds of training at the last note about one */
+    char eval_waiting[256];            /* a note not told yet; empty: none */
     ptrdiff_t foreign;        /* whole lines that are no event of docs/RUNS.md; passed over */
     struct series_tail *tail; /* the open file and what is known of its last line */
 };
