@@ -244,25 +244,59 @@ void plane_draw_window(struct grid *grid, struct rect rect, const struct plane *
 
 /* ---- the drawing --------------------------------------------------------------------------- */
 
-/* "-0.00500 + 0.0998i |R| 1.0000": a conjugate pair is one, with its sign. */
-static int write_value(const struct plane *plane, const struct plane_set *set, int index,
-                       bool is_ascii, char *text, size_t size) {
-    const double re = set->z[index][0], im = set->z[index][1];
-    char imaginary[40] = "";
-    bool has_pair = false;
-    for (int i = 0; i < set->count; i++) {
-        has_pair = has_pair || (im != 0 && set->z[i][0] == re && set->z[i][1] == -im);
-    }
-    if (im != 0) {
-        const char *sign = has_pair ? (is_ascii ? "+-" : "\u00b1") : im < 0 ? "-" : "+";
-        (void)snprintf(imaginary, sizeof imaginary, " %s %.6gi", sign, fabs(im));
-    }
-    return snprintf(text, size, "%.6g%s  |R| %.6g", re, imaginary,
-                    plane->growth(plane->scheme, re, im));
+/* Eigenvalues that were computed are conjugate, or real, up to rounding. */
+static double rounding_of(const double z[2]) {
+    return 1e-10 * hypot(z[0], z[1]);
 }
 
-/* A row per set: marker, name, values; of a conjugate pair the upper one. */
-static void draw_rows(struct grid *grid, struct rect rect, const struct plane *plane) {
+static bool is_real(const double z[2]) {
+    return fabs(z[1]) <= rounding_of(z);
+}
+
+/* Whether the set holds the conjugate of its point. */
+static bool has_conjugate(const struct plane_set *set, int index) {
+    const double *z = set->z[index];
+    for (int i = 0; i < set->count && !is_real(z); i++) {
+        if (hypot(set->z[i][0] - z[0], set->z[i][1] + z[1]) <= rounding_of(z)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "-0.00500 \u00b1 0.0998i  |R| 1.0000": a conjugate pair is one, with its sign. */
+static int write_value(const struct plane *plane, const struct plane_set *set, int index,
+                       bool is_ascii, char *text, size_t size) {
+    const double *z = set->z[index];
+    char imaginary[40] = "";
+    if (!is_real(z)) {
+        const char *pair = is_ascii ? "+-" : "\u00b1";
+        const char *sign = has_conjugate(set, index) ? pair : z[1] < 0 ? "-" : "+";
+        (void)snprintf(imaginary, sizeof imaginary, " %s %.6gi", sign, fabs(z[1]));
+    }
+    return snprintf(text, size, "%.6g%s  |R| %.6g", z[0], imaginary,
+                    plane->growth(plane->scheme, z[0], z[1]));
+}
+
+/* The first earlier set that has a point within `near` of each of this one's; -1: none. */
+static int covered_by(const struct plane *plane, int index, double near) {
+    const struct plane_set *set = &plane->sets[index];
+    for (int i = 0; i < index && set->count > 0; i++) {
+        bool is_covered = true;
+        for (int j = 0; j < set->count && is_covered; j++) {
+            const double *z = nearest(&plane->sets[i], set->z[j]);
+            is_covered = z && hypot(z[0] - set->z[j][0], z[1] - set->z[j][1]) <= near;
+        }
+        if (is_covered) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* A row per set: marker, name, values; of a conjugate pair the upper one. A set that lies under an
+ * earlier one in every window says so; `near` is how far apart that is. */
+static void draw_rows(struct grid *grid, struct rect rect, const struct plane *plane, double near) {
     const int end = rect.x + rect.width;
     for (int i = 0; i < plane->count && i < rect.height; i++) {
         const struct plane_set *set = &plane->sets[i];
@@ -270,20 +304,25 @@ static void draw_rows(struct grid *grid, struct rect rect, const struct plane *p
         grid_put(grid, rect.x, y, grid_marker(set->style), colour, GRID_BOLD);
         (void)grid_text(grid, rect.x + 2, y, 10, colour, GRID_BOLD, "%s", set->name);
         int x = rect.x + 13;
+        const int cover = covered_by(plane, i, near);
+        if (cover >= 0) {
+            const struct plane_set *over = &plane->sets[cover];
+            x += grid_text(grid, x, y, end - x, GRID_FAINT, 0, "under ");
+            grid_put(grid, x, y, grid_marker(over->style), GRID_LINE + over->style % GRID_STYLES,
+                     GRID_BOLD);
+            x += 3;
+        }
         for (int j = 0; j < set->count; j++) {
-            bool is_lower = false;
-            for (int k = 0; k < set->count && set->z[j][1] < 0; k++) {
-                is_lower =
-                    is_lower || (set->z[k][0] == set->z[j][0] && set->z[k][1] == -set->z[j][1]);
+            if (set->z[j][1] < 0 && has_conjugate(set, j)) {
+                continue;
             }
             char text[120];
-            const int length =
-                is_lower ? 0 : write_value(plane, set, j, grid->ascii, text, sizeof text);
-            if (length > 0 && x + length > end) {
+            const int length = write_value(plane, set, j, grid->ascii, text, sizeof text);
+            if (x + length > end) {
                 grid_put(grid, x < end ? x : end - 1, y, 0x2026, GRID_FAINT, 0);
                 break;
             }
-            x += length > 0 ? 3 + grid_text(grid, x, y, end - x, GRID_TEXT, 0, "%s", text) : 0;
+            x += 3 + grid_text(grid, x, y, end - x, GRID_TEXT, 0, "%s", text);
         }
     }
 }
@@ -314,5 +353,7 @@ void plane_draw(struct grid *grid, struct rect rect, const struct plane *plane) 
     if (is_beside || is_beneath) {
         plane_draw_window(grid, second, plane, &near);
     }
-    draw_rows(grid, (struct rect){rect.x, rect.y + rect.height - rows, rect.width, rows}, plane);
+    const struct plane_window *closest = is_beside || is_beneath ? &near : &whole;
+    draw_rows(grid, (struct rect){rect.x, rect.y + rect.height - rows, rect.width, rows}, plane,
+              0.01 * (closest->re_hi - closest->re_lo));
 }

@@ -331,6 +331,15 @@ Test(plot, eigenvalues_too_close_for_the_whole_are_drawn_once_more) {
     cr_expect_eq(count_of(grid_marker(5), grid_marker(5), -1), 2, "once, and in its row\n%s", text);
     cr_expect_eq(count_of(grid_marker(0), grid_marker(0), -1), 4,
                  "twice in the whole, once near, and in its row\n%s", text);
+    cr_expect_null(strstr(text, "under"), "%s", text);
+    static const double same[][2] = {{-0.00499583, 0.09983342},
+                                     {-0.00499583, -0.09983342000000001}};
+    plane.sets[plane.count++] = (struct plane_set){"predicted", 3, 2, same};
+    grid_resize(&grid, 72, 22);
+    plane_draw(&grid, (struct rect){0, 0, 72, 22}, &plane);
+    text = text_of();
+    cr_expect_not_null(strstr(text, "predicted  under \u25cf  -0.00499583 \u00b1 0.0998334i"),
+                       "conjugate up to rounding, hidden by the learned ones\n%s", text);
     plane.count = 1;
     cr_expect_not(plane_close(&plane, &window), "nothing to tell apart");
     plane.sets[0].count = 0;
