@@ -46,6 +46,8 @@ Test(gradient_methods, other_nets_compare_what_they_have) {
     cr_assert(m.method[1].same && m.method[2].same);
     m = compare("{\"family\":\"dynamics\",\"state\":3,\"dt\":0.7,\"model\":\"matrix\"}", NULL, 0);
     cr_assert(m.count == 1 && !m.scheme);
+    m = compare("{\"family\":\"dynamics\",\"state\":3,\"dt\":0.7,\"intervals\":2}", NULL, 0);
+    cr_assert(m.count == 3 && !m.field);
     struct net *net = make_net(FIELD);
     struct error error;
     const volatile bool stop = true;

@@ -24,7 +24,8 @@ struct gradient_methods {
     struct gradient_method method[GRADIENT_METHODS_MAX];
     const struct tableau *scheme; /* NULL: the net has no ODE block */
     int steps;
-    bool field; /* the net is one ODE block of dense layers, so that its field can be solved alone */
+    bool field; /* the net is one ODE block of dense layers and gives its state at the end alone, so
+                   that its field can be solved instead */
 };
 
 /* options->entries and options->memory are not read. False with *error set when a pass is refused,
