@@ -143,8 +143,8 @@ static void push_methods_text(lua_State *L, const struct gradient_methods *metho
                    "central differences", worst, "");
     luaL_addstring(&buffer, line);
     if (methods->scheme && !methods->field) {
-        luaL_addstring(&buffer, "\nplain loops and the continuous adjoint are for nets that are one "
-                                "ODE block of\ndense layers and one interval");
+        luaL_addstring(&buffer, "\nplain loops and the continuous adjoint are for nets that are "
+                                "one ODE block of\ndense layers and one interval");
     }
     luaL_pushresult(&buffer);
 }

@@ -7,7 +7,7 @@
 #include "base/rng.h"
 #include "learn/dataset.h"
 #include "lua/bind.h"
-#include "lua/convergence.h"
+#include "lua/convergence_table.h"
 #include "lua/help.h"
 #include "lua/interrupt.h"
 #include "lua/study_grid.h"
@@ -257,7 +257,7 @@ static int order_call(lua_State *L) {
     lua_settop(L, 1);
     bind_table(L, 1, call);
     if (convergence_wanted(L, false)) {
-        convergence_push(L, convergence_report(L, call, false));
+        convergence_table_push(L, convergence_report(L, call, false));
         return bind_done(L, 1);
     }
     bind_object(L, 1, call, "net", "continuo.net",
@@ -322,8 +322,9 @@ static const struct help_entry entries[] = {
      .signature = "cn.order{ net=, data=, schemes={..}, steps={..}, block= } or "
                   "cn.order{ system=, net=, dt=, t1=, y0=, schemes={..} } -> t",
      .line = "with which order states converge as steps shrink",
-     .text = "Of a net and samples: t[scheme] has order (the observed slope; nil when there is none), interval (95 %), "
-             "expected and reason, confirmed, text, and the lists steps, h, error (relative, of "
+     .text = "Of a net and samples: t[scheme] has order (the observed slope; nil when there is "
+             "none), interval (95 %), expected and reason, confirmed, text, and the lists steps, h, "
+             "error (relative, of "
              "the state behind the block) and slopes; printed, t is a table. Computed in f64 "
              "against a much finer reference; errors near its floor are left out. Steps that do "
              "not align with the nodes of the weights are raised unless as_given. A field with "
@@ -335,9 +336,9 @@ static const struct help_entry entries[] = {
              "all times that the steps have in common), self (|y_h - y_h/2|), to which order is "
              "fitted (over h >= dt where that fits), interval, expected, confirmed (within 0.3), "
              "and gap, how far the limit is from rk4's. t.limit is the error of rk4 at the "
-             "smallest step, t.truth the same table of the true field, t.plot the curves as a drawing "
-             "in text, and t.curves their list for cn.plot.convergence. An error that is large but at dt alone is that of a field that "
-             "has learned its scheme; cn.verdict decides.",
+             "smallest step, t.truth the same table of the true field, t.plot the curves as a "
+             "drawing in text, and t.curves their list for cn.plot.convergence. A field that has "
+             "learned the error of its scheme is right at dt alone; cn.verdict decides.",
      .example = "t = cn.order{ net = cn.net.mlp{ input = {2}, outputs = 2, act = \"tanh\" } }\n"
                 "print(t)\nassert(math.abs(t.euler.order - 1) < 0.2)\n"
                 "t = cn.order{ system = \"pendulum\", dt = 0.01, t1 = 1.92 }\n"

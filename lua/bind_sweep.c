@@ -1,5 +1,5 @@
-/* cn.sweep. A study of a net that is being trained works on a snapshot; a sweep is also written into
- * the run folder of the job that trained the net. */
+/* cn.sweep. A study of a net that is being trained works on a snapshot; a sweep is also written
+ * into the run folder of the job that trained the net. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 
 #include "learn/dataset.h"
 #include "lua/bind.h"
-#include "lua/convergence.h"
+#include "lua/convergence_table.h"
 #include "lua/help.h"
 #include "lua/interrupt.h"
 #include "lua/study_grid.h"
@@ -280,7 +280,7 @@ static int verdict_of_dynamics(lua_State *L, const char *call) {
     set_number(L, "gap", verdict.gap);
     lua_pushboolean(L, verdict.agree);
     lua_setfield(L, -2, "agree");
-    convergence_push(L, report);
+    convergence_table_push(L, report);
     lua_setfield(L, -2, "order");
     luaL_setmetatable(L, dynamics_name);
     return bind_done(L, 1);
@@ -386,9 +386,10 @@ static const struct help_entry entries[] = {
              "accurate. A alone passes every smooth net; B is what tells an ODE from a network "
              "that only looks like one (Ott et al. 2021). When a job trained the net, the verdict "
              "is also written into its run folder. ^C gives the prompt back.\n\n"
-             "With system, f or trajectory, or data of a built-in system, the convergence test of learned dynamics (after "
-             "Krishnapriyan et al. 2023): state is \"PASS\", \"FAIL-V\" (the error at dt, error, is "
-             "less than half of that at a smaller step, worst, or in the limit, limit: the field "
+             "With system, f or trajectory, or data of a built-in system, the convergence test of "
+             "learned dynamics (after Krishnapriyan et al. 2023): state is \"PASS\", \"FAIL-V\" "
+             "(the error at dt, error, is less than half of that at a smaller step, worst, or in the "
+             "limit, limit: the field "
              "has learned the error of its scheme), \"FAIL-UNDER\" (error and limit are above "
              "target: train on) or \"OPEN\" (the schemes show no common limit at the smallest "
              "steps). order is what cn.order gives. Differences up to noise, the spread of fits "
@@ -397,7 +398,8 @@ static const struct help_entry entries[] = {
                 "                data = cn.data.spirals{}.valid, order = false }\nprint(v)\n"
                 "-- what a linear fit inside Euler's scheme learns of the oscillator\n"
                 "re, im = (math.cos(0.1) - 1) / 0.1, math.sin(0.1) / 0.1\n"
-                "v = cn.verdict{ system = \"oscillator\", trained = \"euler\", dt = 0.1, t1 = 1.6,\n"
+                "v = cn.verdict{ system = \"oscillator\", trained = \"euler\", dt = 0.1, "
+                "t1 = 1.6,\n"
                 "    learned = function(t, y)\n"
                 "        return { re * y[1] + im * y[2], re * y[2] - im * y[1] }\n"
                 "    end }\nprint(v)\nassert(v.state == \"FAIL-V\")",

@@ -1,5 +1,5 @@
 /* What cn.order and cn.verdict share where there is a true field or a trajectory to compare with:
- * reading what is tested and against what, measuring, and the table that comes back. */
+ * reading what is tested and against what, and measuring. */
 #ifndef CONTINUO_LUA_CONVERGENCE_H
 #define CONTINUO_LUA_CONVERGENCE_H
 
@@ -11,7 +11,8 @@
  * `from_data`, data made from a built-in system. */
 bool convergence_wanted(lua_State *L, bool from_data);
 
-extern const struct option convergence_options_table[]; /* the first is shared with cn.order's own */
+/* The first is shared with cn.order's own; the last is cn.verdict's. */
+extern const struct option convergence_options_table[];
 extern const int convergence_options_count;
 enum { CONVERGENCE_SHARED = 1 };
 
@@ -27,8 +28,5 @@ struct convergence_report {
 /* Reads the table at 1 and measures; `seeds`: the options target and seeds, of cn.verdict, are
  * taken too. Pushes what holds the report. Raises whatever is wrong, and for ^C. */
 const struct convergence_report *convergence_report(lua_State *L, const char *call, bool seeds);
-
-/* Pushes the table of the report, which prints itself. */
-void convergence_push(lua_State *L, const struct convergence_report *report);
 
 #endif

@@ -124,7 +124,8 @@ Test(adjoint, stages_computed_again_give_the_same_bits) {
         double y1[2][COUNT * N], a0[2][COUNT * N];
         struct error error;
         cr_assert(adjoint_discrete(&stored, ADJOINT_STORED, begin, a1, y1[0], a0[0], &error));
-        cr_assert(adjoint_discrete(&recomputed, ADJOINT_RECOMPUTED, begin, a1, y1[1], a0[1], &error));
+        cr_assert(
+            adjoint_discrete(&recomputed, ADJOINT_RECOMPUTED, begin, a1, y1[1], a0[1], &error));
         cr_assert_arr_eq(y1[0], y1[1], sizeof y1[0]);
         cr_assert_arr_eq(a0[0], a0[1], sizeof a0[0]);
         cr_assert_arr_eq(one.grads, other.grads, sizeof one.grads);
@@ -164,8 +165,8 @@ Test(adjoint, the_continuous_gradient_converges_to_the_discrete_one_with_the_sch
             error[k] = apart(scheme, rows[i].steps << k);
         }
         const double slope = log2(error[0] / error[4]) / 4;
-        cr_assert_float_eq(slope, scheme->order + rows[i].more, 0.1, "%s: %.3f (%.2e .. %.2e)", rows[i].name,
-                           slope, error[0], error[4]);
+        cr_assert_float_eq(slope, scheme->order + rows[i].more, 0.1, "%s: %.3f (%.2e .. %.2e)",
+                           rows[i].name, slope, error[0], error[4]);
     }
 }
 

@@ -25,8 +25,8 @@ double net_field_time(const struct net_field *field);
 /* Makes it `time` > 0, and t that time, of a block of one node whose net has no "dt". */
 void net_field_span(struct net_field *field, double time);
 
-/* Whether the net is one ODE block with one node and nothing else, so that it makes a state out of a
- * state and its block is all there is to its dynamics. */
+/* Whether the net is one ODE block with one node and nothing else, so that it makes a state out of
+ * a state and its block is all there is to its dynamics. */
 bool net_field_whole(const struct net *net);
 
 /* Whether the field has kinks (relu). */

@@ -23,7 +23,8 @@ extern const int dynamics_options_count;
 bool dynamics_create(const struct net *net, const struct dataset *set, const cJSON *config,
                      struct dynamics **made, struct error *error);
 void dynamics_free(struct dynamics *dynamics); /* NULL is fine */
-cJSON *dynamics_config(const struct dynamics *dynamics); /* resolved; false for NULL; the caller's */
+/* Resolved, false for NULL; the caller owns it. */
+cJSON *dynamics_config(const struct dynamics *dynamics);
 
 /* Whether a test is due before step `step` + 1, `seconds` into the run. Behind the last step
  * (`last`) it is unless it was done at this step. */

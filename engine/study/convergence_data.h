@@ -21,8 +21,8 @@ struct convergence_data {
 /* Reads the configuration of a data set; false when it is not of a built-in system. */
 bool convergence_data_read(struct convergence_data *data, const struct dataset *set);
 
-/* When to end: about a fifth of the time from t0 to t1 in a whole number of dt, with as many factors
- * 2, up to `coarsest`, as that allows, so that large steps divide it too. */
+/* When to end: about a fifth of the time from t0 to t1 in a whole number of dt, with as many
+ * factors 2, up to `coarsest`, as that allows, so that large steps divide it too. */
 double convergence_data_end(double t0, double t1, double dt, int coarsest);
 
 /* The step that the net takes in time: its "dt", or else `interval`, over its steps; 0 when neither
