@@ -323,9 +323,8 @@ static const struct help_entry entries[] = {
                   "cn.order{ system=, net=, dt=, t1=, y0=, schemes={..} } -> t",
      .line = "with which order states converge as steps shrink",
      .text = "Of a net and samples: t[scheme] has order (the observed slope; nil when there is "
-             "none), interval (95 %), expected and reason, confirmed, text, and the lists steps, h, "
-             "error (relative, of "
-             "the state behind the block) and slopes; printed, t is a table. Computed in f64 "
+             "none), interval (95 %), expected and reason, confirmed, text, and the lists steps, "
+             "h, error (relative, of the state behind the block) and slopes; printed, t is a table. Computed in f64 "
              "against a much finer reference; errors near its floor are left out. Steps that do "
              "not align with the nodes of the weights are raised unless as_given. A field with "
              "kinks (relu) lets no scheme be better than order 2 or so; edge = \"closed\" with "
