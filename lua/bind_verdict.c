@@ -389,9 +389,9 @@ static const struct help_entry entries[] = {
              "With system, f or trajectory, or data of a built-in system, the convergence test of "
              "learned dynamics (after Krishnapriyan et al. 2023): state is \"PASS\", \"FAIL-V\" "
              "(the error at dt, error, is less than half of that at a smaller step, worst, or in "
-             "the limit, limit: the field has learned the error of its scheme), \"FAIL-UNDER\" (error and limit are above "
-             "target: train on) or \"OPEN\" (the schemes show no common limit at the smallest "
-             "steps). order is what cn.order gives. Differences up to noise, the spread of fits "
+             "the limit, limit: the field has learned the error of its scheme), \"FAIL-UNDER\" "
+             "(error and limit are above target: train on) or \"OPEN\" (steps are too coarse to "
+             "tell). order is what cn.order gives. Differences up to noise, the spread of fits "
              "from other seeds, are forgiven where it is known.",
      .example = "v = cn.verdict{ net = cn.net.mlp{ input = {2}, outputs = 2 },\n"
                 "                data = cn.data.spirals{}.valid, order = false }\nprint(v)\n"

@@ -478,6 +478,20 @@ Test(verdict_dynamics, schemes_without_a_common_limit_leave_it_open) {
     cr_assert_eq(state_of(&c, NAN, NAN), DYNAMICS_OPEN);
 }
 
+Test(verdict_dynamics, a_scheme_beyond_its_range_at_dt_leaves_it_open) {
+    struct convergence c = synthetic(0.01, 0.4); /* the target is 0.3 */
+    c.curve[1].error[TRAINED + 1] = 1;
+    cr_assert_eq(state_of(&c, NAN, NAN), DYNAMICS_OPEN);
+    cr_assert_eq(state_of(&c, NAN, 0.5), DYNAMICS_FAIL_V, "an error that was fitted");
+    const struct system system = system_named("arenstorf");
+    const struct ode_field field = system_field(&system);
+    struct convergence_problem *problem = problem_of(&system, 0.01, 3.36, system.y0, 1);
+    measure(problem, &field, &c);
+    cr_assert_eq(judge(&c, "euler").state, DYNAMICS_OPEN, "%s", judge(&c, "euler").text);
+    cr_assert_eq(judge(&c, "rk4").state, DYNAMICS_PASS, "%s", judge(&c, "rk4").text);
+    convergence_problem_free(problem);
+}
+
 Test(convergence, noise_is_the_deviation_of_the_seeds) {
     const struct system system = system_named("oscillator");
     struct linear seeds[3] = {{0.01, 1}, {-0.02, 1.01}, {0.005, 0.98}};

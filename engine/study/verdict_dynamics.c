@@ -54,10 +54,14 @@ static void decide_agreement(const struct convergence *convergence, double noise
 
 static void decide(struct verdict_dynamics *verdict) {
     const bool fitted = fmin(verdict->trained, verdict->floor) <= verdict->target;
+    const bool grows = !(verdict->worst <= verdict->allowed);
+    const bool wild = grows && !(verdict->trained <= verdict->target);
     if (!fitted) {
         verdict->state = DYNAMICS_FAIL_UNDER;
-    } else if (!(verdict->worst <= verdict->allowed) || !(verdict->floor <= verdict->allowed)) {
+    } else if (!(verdict->floor <= verdict->allowed) || (grows && !wild)) {
         verdict->state = DYNAMICS_FAIL_V;
+    } else if (wild) { /* right in the limit, and not yet on the way there at dt */
+        verdict->state = DYNAMICS_OPEN;
     } else {
         verdict->state = verdict->agree ? DYNAMICS_PASS : DYNAMICS_OPEN;
     }
@@ -99,6 +103,15 @@ static void say(const struct convergence *convergence,
                        verdict->target);
         break;
     case DYNAMICS_OPEN:
+        if (!(verdict->worst <= verdict->allowed)) {
+            (void)snprintf(text, size,
+                           "OPEN: the error is %.3g in the limit, but %.3g with %s at the step of "
+                           "training, %.4g, and %.3g at h = %.3g: the scheme does not converge "
+                           "from there: train with smaller steps, or end earlier",
+                           verdict->floor, verdict->trained, trained, convergence->dt,
+                           verdict->worst, verdict->worst_h);
+            break;
+        }
         (void)snprintf(text, size,
                        "OPEN: the error is %.3g with %s at the step of training, %.4g, and %.3g in "
                        "the limit (%s), but %s is still %.2g off it at h = %.3g, where %.2g is "
