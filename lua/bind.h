@@ -189,6 +189,8 @@ struct field_source {
     const struct system *system; /* or NULL */
     bool timed;                  /* a system or net, which has times of its own: */
     double t0, t1;
+    double *breaks; /* rising times at which it jumps; or NULL */
+    ptrdiff_t break_count;
     int place; /* on the stack: what keeps the field alive */
     const char *call;            /* of a function, and what came of it: */
     lua_State *L;

@@ -134,6 +134,13 @@ static void field_net(lua_State *L, int index, const char *call, struct field_so
     lua_replace(L, place);
     lua_settop(L, place);
     source->place = place;
+    source->break_count = net_field_cells(box->pointer) - 1;
+    if (source->break_count > 0) {
+        source->breaks = bind_memory(L, source->break_count, sizeof *source->breaks);
+        for (int i = 0; i < source->break_count; i++) {
+            source->breaks[i] = net_field_border(box->pointer, i + 1);
+        }
+    }
 }
 
 static const char *const keys[] = {"f", "system", "net"};

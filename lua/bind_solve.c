@@ -19,7 +19,7 @@ enum { SAVE_MAX = 1 << 20 };
 struct solve_call {
     double t0, t1;
     ptrdiff_t steps, limit, stiff_after;
-    cJSON *rtol, *atol, *save_at;
+    cJSON *rtol, *atol, *save_at, *breaks;
     char estimate[OPTION_TEXT_SIZE];
     int control, norm, interpolant;
     bool together, interpolate, dense, trace, compensated;
@@ -61,6 +61,12 @@ static const struct option options_table[] = {
      AT(save_at),
      .fallback = "",
      .help = "times from t0 towards t1; absent: t0 and every step"},
+    {.name = "breaks",
+     .kind = OPTION_JSON,
+     AT(breaks),
+     .fallback = "",
+     .help = "rising times at which f jumps: a step ends there and asks for f just before; of a net: "
+             "the borders of its cells of depth"},
     {.name = "interpolate",
      .kind = OPTION_BOOLEAN,
      AT(interpolate),
@@ -169,22 +175,21 @@ static const double *read_tolerance(lua_State *L, const cJSON *json, const char 
     return list;
 }
 
-static void read_saves(lua_State *L, const cJSON *json, struct solve_options *o) {
-    if (!json) {
-        return;
+/* The list of times of option `name`, in memory of Lua's, and its length. */
+static double *read_times(lua_State *L, const cJSON *json, const char *name, ptrdiff_t *count) {
+    const int len = cJSON_IsArray(json) ? cJSON_GetArraySize(json) : 0;
+    if (len == 0 || len > SAVE_MAX) {
+        bind_refuse(L, "%s: %s must be a list of 1 to %d times", call, name, (int)SAVE_MAX);
     }
-    const int count = cJSON_IsArray(json) ? cJSON_GetArraySize(json) : 0;
-    if (count == 0 || count > SAVE_MAX) {
-        bind_refuse(L, "%s: save_at must be a list of 1 to %d times", call, (int)SAVE_MAX);
-    }
-    double *const list = bind_memory(L, count, sizeof *list);
+    double *const list = bind_memory(L, len, sizeof *list);
+    *count = 0;
     for (const cJSON *item = json->child; item; item = item->next) {
         if (!cJSON_IsNumber(item)) {
-            bind_refuse(L, "%s: save_at[%td] is no number", call, o->saves + 1);
+            bind_refuse(L, "%s: %s[%td] is no number", call, name, *count + 1);
         }
-        list[o->saves++] = item->valuedouble;
+        list[(*count)++] = item->valuedouble;
     }
-    o->save_at = list;
+    return list;
 }
 
 static int read_estimate(lua_State *L, const struct tableau *scheme, const char *name) {
@@ -260,6 +265,12 @@ static void release_solution(void *solution) {
 /* Tells of what did not end well, one sentence for all samples. */
 static void tell(lua_State *L, const struct solution *solution) {
     char text[480];
+    if (solution->crossed > 0) {
+        bind_note(L,
+                  "%s: %td of the times at which the field jumps lie within the equal steps, which "
+                  "costs the scheme its order; steps should end there",
+                  call, solution->crossed);
+    }
     for (ptrdiff_t i = 0; i < solution->count; i++) {
         if (solution->sample[i].status != SOLUTION_DONE) {
             (void)solution_sentence(solution, i, text, sizeof text);
@@ -343,7 +354,14 @@ static void read_options(lua_State *L, const struct field_source *source, struct
         o->rtol = read_tolerance(L, c.rtol, "rtol", 1e-6, source->field.n);
         o->atol = read_tolerance(L, c.atol, "atol", 1e-9, source->field.n);
     }
-    read_saves(L, c.save_at, o);
+    if (c.save_at) {
+        o->save_at = read_times(L, c.save_at, "save_at", &o->saves);
+    }
+    o->breaks = source->breaks;
+    o->break_count = source->break_count;
+    if (c.breaks) {
+        o->breaks = read_times(L, c.breaks, "breaks", &o->break_count);
+    }
 }
 
 static int ode_solve(lua_State *L) {

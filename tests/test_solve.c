@@ -519,6 +519,108 @@ Test(solve, times_that_are_on_the_grid_but_for_rounding_are_its_times) {
     solution_free(all);
 }
 
+/* ---- jumps --------------------------------------------------------------------------------- */
+
+enum { CELLS = 4 };
+static const double rates_of_cells[CELLS] = {1, -2, 0.5, 3}, jumps[] = {0, 0.25, 0.5, 0.75};
+
+/* y' = theta(t) y, theta constant in four cells of [0, 1] and continued by the last. */
+static bool cells(void *context, ptrdiff_t count, const double *t, const double *y, double *dy) {
+    see(context, count, t);
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const int cell = (int)fmin(fmax(floor(t[i] * CELLS), 0), CELLS - 1);
+        dy[i] = rates_of_cells[cell] * y[i];
+    }
+    return true;
+}
+static const struct ode_field cell_field = {"cells", 1, cells, NULL, &probe};
+
+static double cells_exact(double t) {
+    double sum = 0;
+    for (int i = 0; i < CELLS; i++) {
+        sum += rates_of_cells[i] * fmin(fmax(t - jumps[i], 0), 0.25);
+    }
+    return exp(sum);
+}
+
+Test(solve, steps_that_end_at_jumps_keep_their_order_forward_and_backward) {
+    for (int i = 0; i < tableau_count(); i++) {
+        const struct tableau *const scheme = tableau_at(i);
+        for (int backward = 0; backward < 2; backward++) {
+            const double y0 = cells_exact(backward);
+            struct solve_options options = even(scheme->name, backward, !backward, 0);
+            options.breaks = jumps;
+            options.break_count = CELLS;
+            double errors[2];
+            for (int grid = 0; grid < 2; grid++) {
+                options.steps = 16 << grid;
+                struct solution *const solution = counted(&cell_field, &y0, &options);
+                errors[grid] = fabs(solution->last[0] - cells_exact(!backward));
+                cr_expect_eq(solution->crossed, 0);
+                /* of three inner jumps a last stage that is first has to be asked again */
+                cr_expect_eq(probe.states, scheme->fsal
+                                               ? 1 + options.steps * (scheme->stages - 1) + 3
+                                               : options.steps * scheme->stages);
+                solution_free(solution);
+            }
+            const double slope = log2(errors[0] / errors[1]);
+            cr_expect(errors[1] < 1e-13 || fabs(slope - scheme->order) < 0.4, "%s: %g, %g, %g",
+                      scheme->name, slope, errors[0], errors[1]);
+        }
+    }
+}
+
+Test(solve, steps_across_jumps_lose_their_order_and_say_so) {
+    const double y0 = 1;
+    double errors[2][2];
+    for (int told = 0; told < 2; told++) {
+        for (int grid = 0; grid < 2; grid++) {
+            struct solve_options options = even("rk4", 0, 1, told ? 21 << grid : 32 << grid);
+            options.breaks = told ? jumps : NULL;
+            options.break_count = told ? CELLS : 0;
+            struct solution *const solution = counted(&cell_field, &y0, &options);
+            cr_expect_eq(solution->crossed, told ? (grid ? 2 : 3) : 0);
+            errors[told][grid] = fabs(solution->last[0] - cells_exact(1));
+            solution_free(solution);
+        }
+    }
+    cr_expect_gt(errors[0][1], 1e-3); /* stages at the ends read the next cell */
+    cr_expect_gt(errors[0][1], errors[0][0] / 4);
+    cr_expect_gt(errors[1][1], 1e-5);
+}
+
+Test(solve, chosen_steps_meet_jumps_exactly) {
+    const double y0 = 1;
+    for (int i = 0; i < tableau_count(); i++) {
+        const struct tableau *const scheme = tableau_at(i);
+        if (scheme->error_count == 0) {
+            continue;
+        }
+        struct solve_options options = chosen(scheme->name, 0, 1, 1e-7);
+        options.limit = 1000000;
+        struct solution *const blind = counted(&cell_field, &y0, &options);
+        options.breaks = jumps;
+        options.break_count = CELLS;
+        options.dense = true;
+        struct solution *const solution = counted(&cell_field, &y0, &options);
+        const struct solution_sample *const sample = &solution->sample[0];
+        int met = 0;
+        for (ptrdiff_t s = 0; s < sample->saved; s++) {
+            met += sample->t[s] == 0.25 || sample->t[s] == 0.5 || sample->t[s] == 0.75;
+        }
+        cr_expect_eq(met, 3);
+        cr_expect_lt(sample->rejected, fmax(2, (double)blind->sample[0].rejected), "%s: %td, %td",
+                     scheme->name, sample->rejected, blind->sample[0].rejected);
+        for (int k = 0; k <= 50; k++) {
+            double y;
+            cr_assert(solution_at(solution, 0, NULL, k / 50.0, &y, NULL));
+            cr_expect_float_eq(y, cells_exact(k / 50.0), 1e-4, "%s at %g", scheme->name, k / 50.0);
+        }
+        solution_free(solution);
+        solution_free(blind);
+    }
+}
+
 /* ---- samples ------------------------------------------------------------------------------- */
 
 enum { SAMPLES = 5 };
@@ -756,6 +858,14 @@ Test(solve, what_cannot_be_is_refused_before_anything_is_evaluated) {
     options.save_at = off;
     options.saves = 2;
     refuses(&options, "save_at[2] = 0.3 is not on the grid of 4 steps from 0 to 1; nearest is 0.25");
+    options = even("adams2", 0, 1, 4);
+    options.breaks = jumps;
+    options.break_count = 2;
+    refuses(&options, "looks back across t = 0.25");
+    options = even("rk4", 0, 1, 4);
+    options.breaks = falling;
+    options.break_count = 2;
+    refuses(&options, "breaks must be rising times, but entry 2 is 0.25");
     options = chosen("dopri54", 0, 1, 1e-6);
     options.saves = 2;
     options.save_at = outside;

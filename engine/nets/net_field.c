@@ -64,9 +64,22 @@ static double activate_slope(enum activation act, double x, double v) {
     return NAN;
 }
 
+int net_field_cells(const struct net_field *f) {
+    return f->cells;
+}
+
+double net_field_border(const struct net_field *f, int cell) {
+    return (double)cell / (double)f->cells;
+}
+
 static int cell_of(const struct net_field *f, double t) {
-    const double cell = floor(t * f->cells);
-    return cell >= f->cells ? f->cells - 1 : cell > 0 ? (int)cell : 0;
+    const double place = floor(t * f->cells);
+    const int cell = place >= f->cells ? f->cells - 1 : place > 0 ? (int)place : 0;
+    /* the product is rounded: what counts is on which side of the rounded border t is */
+    if (cell > 0 && t < net_field_border(f, cell)) {
+        return cell - 1;
+    }
+    return cell + 1 < f->cells && t >= net_field_border(f, cell + 1) ? cell + 1 : cell;
 }
 
 /* Runs one state through all layers; the last one's v is the field without its factor. */

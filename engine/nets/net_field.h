@@ -29,6 +29,11 @@ void net_field_span(struct net_field *field, double time);
  * a state and its block is all there is to its dynamics. */
 bool net_field_whole(const struct net *net);
 
+/* Cells of depth with weights of their own, and the depth at which one of them begins: where the
+ * field jumps. */
+int net_field_cells(const struct net_field *field);
+double net_field_border(const struct net_field *field, int cell);
+
 /* Whether the field has kinks (relu). */
 bool net_field_kinked(const struct net_field *field);
 

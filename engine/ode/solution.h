@@ -49,6 +49,7 @@ struct solution {
     double t0, t1;
     enum interpolant interpolant;
     int order;                      /* with which values between the steps converge */
+    ptrdiff_t crossed;              /* jumps of the field that lie within equal steps */
     struct solution_sample *sample; /* (count) */
     double *last;                   /* (count, n) states where the samples stopped */
     struct stepper again;           /* one row, for steps taken again */

@@ -22,12 +22,21 @@ static void leave_all(struct run *run, enum solution_status status) {
 
 /* ---- one attempt --------------------------------------------------------------------------- */
 
-/* Where a row must not step across: the next time to be saved, or the end. */
+/* Where a row must not step across: the next time to be saved, a jump of the field, or the end. */
 static double target_of(const struct run *run, ptrdiff_t r) {
     const struct solve_options *const o = run->options;
-    return o->saves > 0 && !o->interpolate && run->row[r].next < o->saves
-               ? run->save_at[run->row[r].next]
-               : run->final;
+    const double save = o->saves > 0 && !o->interpolate && run->row[r].next < o->saves
+                            ? run->save_at[run->row[r].next]
+                            : run->final;
+    const double jump = o->break_count > 0 ? run_next_break(run, run->row[r].t) : run->final;
+    return run->direction * (save - jump) <= 0 ? save : jump;
+}
+
+/* Sets the time at which the slope at the end is asked for. */
+static void plan_end(struct run *run, ptrdiff_t r) {
+    struct stepper *const s = &run->stepper;
+    s->end[r] = run_inside(run, run->row[r].end, run->direction > 0);
+    run->row[r].jumped = run->options->break_count > 0 && run_break(run, run->row[r].end);
 }
 
 /* Sets h and end of all rows. What is left to a target is taken as one step when it is hardly
@@ -38,21 +47,23 @@ static void plan(struct run *run) {
         const double end = grid_time(&run->grid, run->step, (struct rational){1, 1});
         for (ptrdiff_t r = 0; r < s->rows; r++) {
             s->h[r] = (run->grid.t1 - run->grid.t0) / (double)run->grid.steps;
-            s->end[r] = end;
+            run->row[r].end = end;
+            plan_end(run, r);
         }
         return;
     }
     for (ptrdiff_t r = 0; r < s->rows; r++) {
         struct traveller *const row = &run->row[r];
-        const double target = target_of(run, r), left = fabs(target - s->t[r]);
-        row->want = fmax(row->want, control_least(s->t[r], run->grid.t0, run->grid.t1));
+        const double target = target_of(run, r), left = fabs(target - row->t);
+        row->want = fmax(row->want, control_least(row->t, run->grid.t0, run->grid.t1));
         if (left <= 1.01 * row->want) {
-            s->end[r] = target;
+            row->end = target;
         } else {
-            s->end[r] = s->t[r] + run->direction * (left < 2 * row->want ? left / 2 : row->want);
+            row->end = row->t + run->direction * (left < 2 * row->want ? left / 2 : row->want);
         }
-        s->h[r] = s->end[r] - s->t[r];
+        s->h[r] = row->end - row->t;
         row->shortened = fabs(s->h[r]) < row->want;
+        plan_end(run, r);
     }
 }
 
@@ -153,7 +164,7 @@ static void judge(struct run *run) {
         if (o->longest > 0) {
             row->want = fmin(row->want, o->longest);
         }
-        if (!run->accepted[r] && h <= 1.001 * control_least(s->t[r], o->t0, o->t1)) {
+        if (!run->accepted[r] && h <= 1.001 * control_least(row->t, o->t0, o->t1)) {
             leave(run, r, isfinite(row->error) ? SOLUTION_UNDERFLOW : SOLUTION_NONFINITE);
         }
     }
@@ -199,7 +210,7 @@ static bool keep(struct run *run, ptrdiff_t r) {
     struct solution_sample *const sample = run_sample(run, r);
     struct traveller *const row = &run->row[r];
     const double *const y = s->y + r * s->n, *const next = s->next + r * s->n;
-    const double t = s->t[r], end = s->end[r];
+    const double t = row->t, end = row->end;
     bool memory = true;
     if (run->fitting) {
         interpolant_fit(run->solution->interpolant, s->scheme, s->n, end - t, y, next,
@@ -243,7 +254,7 @@ static bool keep(struct run *run, ptrdiff_t r) {
 
 static void note(struct run *run, ptrdiff_t r) {
     struct solution_sample *const sample = run_sample(run, r);
-    const struct solution_attempt attempt = {.t = run->stepper.t[r],
+    const struct solution_attempt attempt = {.t = run->row[r].t,
                                              .h = run->stepper.h[r],
                                              .error = run->row[r].error,
                                              .worst = sample->worst,
@@ -266,14 +277,14 @@ static void arrive(struct run *run, ptrdiff_t r) {
     const double *const next = s->next + r * s->n;
     memcpy(run->solution->last + run->row[r].index * s->n, next, (size_t)s->n * sizeof(double));
     if (sample->status != SOLUTION_NONFINITE) {
-        sample->stop = s->end[r];
+        sample->stop = run->row[r].end;
     }
     ptrdiff_t which;
     if (run->even && sample->status == SOLUTION_DONE && !is_finite(s->n, next, &which)) {
         sample->status = SOLUTION_NONFINITE;
         sample->worst = which;
     }
-    run->over[r] = run->over[r] || run->direction * (run->final - s->end[r]) <= 0;
+    run->over[r] = run->over[r] || run->direction * (run->final - run->row[r].end) <= 0;
 }
 
 /* Whether a row that has not arrived may go on. */
@@ -283,7 +294,7 @@ static void decide(struct run *run, ptrdiff_t r) {
     if (run->over[r] || run->even) {
         return;
     }
-    if (run->accepted[r] && run->probing) {
+    if (run->accepted[r] && run->probing && !run->row[r].jumped) {
         look_for_stiffness(run, r);
     }
     if (sample->accepted + sample->rejected >= o->limit) {
@@ -296,8 +307,8 @@ static bool settle(struct run *run) {
     struct stepper *const s = &run->stepper;
     const bool hermite = run->fitting && run->solution->interpolant == INTERPOLANT_HERMITE;
     for (ptrdiff_t r = 0; r < s->rows; r++) {
-        const bool last = run->direction * (run->final - s->end[r]) <= 0;
-        run->wanted[r] = run->accepted[r] && (hermite || !last);
+        const bool last = run->direction * (run->final - run->row[r].end) <= 0;
+        run->wanted[r] = run->accepted[r] && (hermite || !(last || run->row[r].jumped));
     }
     const int cost = stepper_slopes(s, run->wanted);
     if (cost < 0) {
@@ -322,6 +333,9 @@ static bool settle(struct run *run) {
     }
     age_slopes(run);
     stepper_advance(s, run->accepted);
+    for (ptrdiff_t r = 0; r < s->rows; r++) {
+        run->row[r].t = run->accepted[r] ? run->row[r].end : run->row[r].t;
+    }
     return true;
 }
 
@@ -331,11 +345,23 @@ static void close_ranks(struct run *run) {
     for (ptrdiff_t r = 0; r < run->stepper.rows; r++) {
         if (!run->over[r]) {
             stepper_move(&run->stepper, to, r);
+            run->accepted[to] = run->accepted[r];
             run->row[to++] = run->row[r];
         }
         run->over[r] = false;
     }
     run->stepper.rows = to;
+}
+
+/* Asks for the first slopes of the rows whose field jumped where they are. False: it stopped. */
+static bool jump(struct run *run) {
+    struct stepper *const s = &run->stepper;
+    for (ptrdiff_t r = 0; r < s->rows; r++) {
+        run->wanted[r] = run->accepted[r] && run->row[r].jumped;
+        s->t[r] = run_inside(run, run->row[r].t, run->direction < 0);
+        run_sample(run, r)->evaluations += run->wanted[r];
+    }
+    return stepper_begin_rows(s, run->wanted);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------ */
@@ -389,6 +415,9 @@ static enum solution_status travel(struct run *run) {
             return SOLUTION_FIELD;
         }
         close_ranks(run);
+        if (o->break_count > 0 && s->rows > 0 && !jump(run)) {
+            return SOLUTION_FIELD;
+        }
     }
     return SOLUTION_DONE;
 }

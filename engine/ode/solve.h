@@ -27,6 +27,12 @@ struct solve_options {
     ptrdiff_t limit;       /* attempted steps of a sample */
     ptrdiff_t stiff_after; /* accepted steps after which stiffness is looked for; 0: never */
 
+    /* (break_count) rising times at which f jumps, where it is right-continuous. A step ends there and
+     * asks f inside of itself: one representable number before the jump for the limit from the left.
+     * Equal steps that do not end there lose their order. Not with an Adams formula. */
+    const double *breaks;
+    ptrdiff_t break_count;
+
     const double *save_at; /* (saves) from t0 towards t1, strictly; NULL: t0 and every step */
     ptrdiff_t saves;
     bool interpolate;             /* save_at without shortening steps; else every time is the end

@@ -12,6 +12,80 @@ struct solve_options solve_defaults(void) {
         .control = CONTROL_PI, .limit = 100000, .stiff_after = 1000};
 }
 
+/* ---- jumps --------------------------------------------------------------------------------- */
+
+static double slack_of(const struct solve_options *o) {
+    return 8 * DBL_EPSILON * fmax(fabs(o->t0), fabs(o->t1));
+}
+
+/* The number of breaks below t. */
+static ptrdiff_t breaks_below(const struct solve_options *o, double t) {
+    ptrdiff_t low = 0, high = o->break_count;
+    while (low < high) {
+        const ptrdiff_t middle = low + (high - low) / 2;
+        if (o->breaks[middle] < t) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+const double *run_break(const struct run *run, double t) {
+    const struct solve_options *const o = run->options;
+    const double slack = slack_of(o);
+    const ptrdiff_t i = breaks_below(o, t - slack);
+    return i < o->break_count && o->breaks[i] <= t + slack ? &o->breaks[i] : NULL;
+}
+
+double run_next_break(const struct run *run, double t) {
+    const struct solve_options *const o = run->options;
+    const double slack = slack_of(o);
+    const ptrdiff_t i =
+        run->direction > 0 ? breaks_below(o, t + slack) : breaks_below(o, t - slack) - 1;
+    const bool before_end =
+        i >= 0 && i < o->break_count && run->direction * (run->final - o->breaks[i]) > 0;
+    return before_end ? o->breaks[i] : run->final;
+}
+
+double run_inside(const struct run *run, double t, bool upper) {
+    const double *const jump = run->options->break_count > 0 ? run_break(run, t) : NULL;
+    return !jump ? t : upper ? nextafter(*jump, -INFINITY) : *jump;
+}
+
+static bool check_breaks(const struct solve_options *o, struct error *error) {
+    for (ptrdiff_t i = 0; i < o->break_count; i++) {
+        const double t = o->breaks[i];
+        if (!isfinite(t) || (i > 0 && !(t > o->breaks[i - 1]))) {
+            return error_set(error, ERROR_VALUE,
+                             "breaks must be rising times, but entry %td is %.12g", i + 1, t);
+        }
+        if (o->adams && t > fmin(o->t0, o->t1) && t < fmax(o->t0, o->t1)) {
+            return error_set(error, ERROR_VALUE,
+                             "\"%s\" looks back across t = %.12g, where the field jumps; take a "
+                             "Runge-Kutta scheme",
+                             o->adams->name, t);
+        }
+    }
+    return true;
+}
+
+/* How many breaks equal steps do not end at. */
+static ptrdiff_t count_crossed(const struct run *run) {
+    const struct solve_options *const o = run->options;
+    ptrdiff_t crossed = 0;
+    for (ptrdiff_t i = 0; run->even && i < o->break_count; i++) {
+        const double place = (o->breaks[i] - o->t0) / (o->t1 - o->t0) * (double)o->steps;
+        if (place > 0 && place < (double)o->steps) {
+            const double time =
+                grid_time(&run->grid, (ptrdiff_t)round(place), (struct rational){0, 1});
+            crossed += fabs(time - o->breaks[i]) > slack_of(o);
+        }
+    }
+    return crossed;
+}
+
 /* ---- refusals ------------------------------------------------------------------------------ */
 
 static const char *name_of(const struct solve_options *o) {
@@ -60,6 +134,9 @@ static bool check(const struct ode_field *field, ptrdiff_t count, const struct s
                          "\"t0\" and \"t1\" are %.12g and %.12g; they must be two different numbers",
                          o->t0, o->t1);
     }
+    if (!check_breaks(o, error)) {
+        return false;
+    }
     if (o->steps == 0 && !check_tolerances(o, field->n, error)) {
         return false;
     }
@@ -82,7 +159,7 @@ static bool check(const struct ode_field *field, ptrdiff_t count, const struct s
  * rounding. */
 static bool read_saves(struct run *run, struct error *error) {
     const struct solve_options *const o = run->options;
-    const double slack = 8 * DBL_EPSILON * fmax(fabs(o->t0), fabs(o->t1));
+    const double slack = slack_of(o);
     for (ptrdiff_t i = 0; i < o->saves; i++) {
         const double t = o->save_at[i];
         run->save_at[i] = t;
@@ -211,6 +288,7 @@ static bool run_init(struct run *run, const struct ode_field *field, ptrdiff_t c
     if (o->saves > 0 && !o->dense) {
         run->final = run->save_at[o->saves - 1];
     }
+    solution->crossed = count_crossed(run);
     run->fitting = o->dense || (o->saves > 0 && o->interpolate);
     run->exponent = run->even ? 1 : control_exponent(scheme, o->estimate);
     run->probing = !run->even && o->stiff_after > 0 && control_probe(scheme, &run->probe);
@@ -218,7 +296,8 @@ static bool run_init(struct run *run, const struct ode_field *field, ptrdiff_t c
     memcpy(solution->last, y0, (size_t)reals * sizeof(double));
     for (ptrdiff_t r = 0; r < count; r++) {
         run->row[r].index = r;
-        run->stepper.t[r] = o->t0;
+        run->row[r].t = o->t0;
+        run->stepper.t[r] = run_inside(run, o->t0, run->direction < 0);
         solution->sample[r].stop = o->t0;
     }
     return true;

@@ -7,9 +7,11 @@
 /* A sample on its way, in a row of the stepper. */
 struct traveller {
     ptrdiff_t index; /* of the sample */
+    double t, end;   /* of this step; the stepper has the times inside of it */
     ptrdiff_t next;  /* of save_at */
     double want;     /* length the controller asks for, > 0 */
     bool shortened;  /* this attempt is shorter than that */
+    bool jumped;     /* the field jumps where this step ended */
     double error;
     struct control_memory memory;
     struct control_stiff stiff;
@@ -44,6 +46,13 @@ static inline struct solution_sample *run_sample(const struct run *run, ptrdiff_
 bool run_create(struct run *run, const struct ode_field *field, ptrdiff_t count, const double *y0,
                 const struct solve_options *options, struct error *error);
 void run_release(struct run *run); /* leaves the solution alone */
+
+/* The break at time t but for rounding, or NULL. */
+const double *run_break(const struct run *run, double t);
+/* The first break that lies behind t on the way to the end, or the end. */
+double run_next_break(const struct run *run, double t);
+/* The time at which to ask for the slope at t of a step, at its upper end or its lower one. */
+double run_inside(const struct run *run, double t, bool upper);
 
 /* Sets the length of all rows' first step; costs an evaluation, unless it is given. False: the field
  * stopped. */

@@ -123,7 +123,8 @@ static void combine(const struct stepper *s, const double *weights, double *out,
 /* The time of a stage in every row. The end of a step is what it was planned to be, exactly. */
 static void stage_times(struct stepper *s, int i, const struct grid *grid, ptrdiff_t step) {
     const struct rational c = s->scheme->c[i];
-    if (grid) {
+    const bool at_end = c.p == c.q;
+    if (grid && !at_end) {
         const double t = grid_time(grid, step, c);
         for (ptrdiff_t r = 0; r < s->rows; r++) {
             s->times[r] = t;
@@ -131,17 +132,13 @@ static void stage_times(struct stepper *s, int i, const struct grid *grid, ptrdi
         return;
     }
     for (ptrdiff_t r = 0; r < s->rows; r++) {
-        s->times[r] = c.p == c.q ? s->end[r] : s->t[r] + s->scheme->cv[i] * s->h[r];
+        s->times[r] = at_end ? s->end[r] : s->t[r] + s->scheme->cv[i] * s->h[r];
     }
 }
 
 static bool evaluate(const struct stepper *s, ptrdiff_t rows, const double *t, const double *y,
                      double *dy) {
     return s->field.value(s->field.context, rows, t, y, dy);
-}
-
-bool stepper_begin(struct stepper *s) {
-    return evaluate(s, s->rows, s->t, s->y, s->k);
 }
 
 static void spread_steps(struct stepper *s) {
@@ -180,31 +177,46 @@ bool stepper_attempt(struct stepper *s, const struct grid *grid, ptrdiff_t step)
             evaluate(s, s->rows, s->end, s->next, stepper_stage(s, s->scheme->stages - 1)));
 }
 
-int stepper_slopes(struct stepper *s, const bool *wanted) {
+/* out (rows, n) = f(t, y) in the rows `wanted`, asked together. The number of them, -1: the field
+ * stopped. */
+static ptrdiff_t evaluate_rows(struct stepper *s, const bool *wanted, const double *t,
+                               const double *y, double *out) {
     const size_t size = (size_t)s->n * sizeof(double);
-    if (s->ended) {
-        memcpy(s->slope, stepper_stage(s, s->scheme->stages - 1), (size_t)s->rows * size);
-        return 0;
-    }
     ptrdiff_t count = 0;
     for (ptrdiff_t r = 0; r < s->rows; r++) {
         if (wanted[r]) {
-            memcpy(s->stage + count * s->n, s->next + r * s->n, size);
-            s->times[count++] = s->end[r];
+            memcpy(s->stage + count * s->n, y + r * s->n, size);
+            s->times[count++] = t[r];
         }
     }
-    if (count == 0) {
-        return 0;
-    }
-    if (!evaluate(s, count, s->times, s->stage, s->gather)) {
+    if (count > 0 && !evaluate(s, count, s->times, s->stage, s->gather)) {
         return -1;
     }
-    for (ptrdiff_t r = s->rows - 1; r >= 0; r--) {
+    ptrdiff_t from = 0;
+    for (ptrdiff_t r = 0; r < s->rows; r++) {
         if (wanted[r]) {
-            memcpy(s->slope + r * s->n, s->gather + --count * s->n, size);
+            memcpy(out + r * s->n, s->gather + from++ * s->n, size);
         }
     }
-    return 1;
+    return count;
+}
+
+bool stepper_begin(struct stepper *s) {
+    return evaluate(s, s->rows, s->t, s->y, s->k);
+}
+
+bool stepper_begin_rows(struct stepper *s, const bool *wanted) {
+    return evaluate_rows(s, wanted, s->t, s->y, s->k) >= 0;
+}
+
+int stepper_slopes(struct stepper *s, const bool *wanted) {
+    if (s->ended) {
+        memcpy(s->slope, stepper_stage(s, s->scheme->stages - 1),
+               (size_t)(s->rows * s->n) * sizeof(double));
+        return 0;
+    }
+    const ptrdiff_t count = evaluate_rows(s, wanted, s->end, s->next, s->slope);
+    return count < 0 ? -1 : count > 0;
 }
 
 static void copy_row(double *list, ptrdiff_t n, ptrdiff_t to, const double *from_list,

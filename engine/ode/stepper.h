@@ -47,8 +47,10 @@ static inline double *stepper_stage(const struct stepper *stepper, int i) {
     return stepper->k + i * stepper->room * stepper->n;
 }
 
-/* Evaluates the first slope k_1 = f(t, y) of all rows. False: the field stopped. */
+/* Evaluates the first slope k_1 = f(t, y) of all rows, or of the rows `wanted`. False: the field
+ * stopped. */
 bool stepper_begin(struct stepper *stepper);
+bool stepper_begin_rows(struct stepper *stepper, const bool *wanted);
 
 /* From t, h, end, y and k_1 of all rows to the other slopes but one at the end, and next. On a grid
  * (not NULL) the times of the stages are those of its step `step`. False: the field stopped. */

@@ -109,24 +109,28 @@ collectgarbage()
 near(s:at(1)[1], cn.ode.system "pendulum":exact(1)[1], 1e-8)
 
 -- nets: the ODE block, as it stands; with the net's own scheme and steps what the net computes
-local net = cn.net.mlp{ input = { 3 }, outputs = 2, hidden = 9, nodes = 2, scheme = "heun3", steps = 4,
-                        edge = "open", seed = 5, precision = "f64" }
-local x = { 0.3, -1.1, 0.7 }
-s = cn.ode.solve{ net = net, y0 = x, scheme = "heun3", steps = 4 }
-assert(s.t[5] == 1 and s.evaluations == 12)
-local parameters, logits = net:parameters(), net:forward{ x }:data()
-local weight, bias = parameters["head.weight"]:data(), parameters["head.bias"]:data()
-for o = 1, 2 do
-    local sum = bias[o]
-    for i = 1, 3 do
-        sum = sum + weight[3 * (o - 1) + i] * s.y[5][i]
+local x, net = { 0.3, -1.1, 0.7 }
+for _, scheme in ipairs{ "heun3", "rk4", "dopri54" } do -- stages at the end of a cell read that cell
+    for _, nodes in ipairs{ 1, 2, 7 } do
+        net = cn.net.mlp{ input = { 3 }, outputs = 2, hidden = 9, nodes = nodes, scheme = scheme,
+                          steps = 2 * nodes, seed = 5, precision = "f64" }
+        s = cn.ode.solve{ net = net, y0 = x, scheme = scheme, steps = 2 * nodes }
+        assert(s.t[2 * nodes + 1] == 1)
+        local parameters, logits = net:parameters(), net:forward{ x }:data()
+        local weight, bias = parameters["head.weight"]:data(), parameters["head.bias"]:data()
+        for o = 1, 2 do
+            local sum = bias[o]
+            for i = 1, 3 do
+                sum = sum + weight[3 * (o - 1) + i] * s.y[2 * nodes + 1][i]
+            end
+            near(sum, logits[o], 1e-13)
+        end
     end
-    near(sum, logits[o], 1e-13)
 end
 s = cn.ode.solve{ net = net, samples = { x, { 0, 1, 2 } }, rtol = 1e-9, dense = true, interpolant = "again" }
 net = nil
 collectgarbage()
-local half = cn.ode.solve{ net = cn.net.mlp{ input = { 3 }, outputs = 2, hidden = 9, nodes = 2, seed = 5,
+local half = cn.ode.solve{ net = cn.net.mlp{ input = { 3 }, outputs = 2, hidden = 9, nodes = 7, seed = 5,
                                              precision = "f64" }, y0 = x, t1 = 0.5, rtol = 1e-9 }
 near(s[1]:at(0.5)[2], half.y[#half.y][2], 1e-7)
 refuses("there is no block 2", cn.ode.solve, { net = cn.net.mlp{ input = { 1 }, outputs = 1 }, block = 2, y0 = { 1 },
@@ -134,6 +138,17 @@ refuses("there is no block 2", cn.ode.solve, { net = cn.net.mlp{ input = { 1 }, 
 refuses("not made of dense layers", cn.ode.solve, { net = cn.net.continuous{ input = { 1, 8, 8 }, classes = 2 },
                                                    y0 = { 1 }, steps = 1 })
 refuses("\"net\" must be a net", cn.ode.solve, { net = 7, y0 = { 1 }, steps = 1 })
+
+-- jumps of a field
+local function saw(t) return { t < 0.3 and 1 or -2 } end
+s = cn.ode.solve{ f = saw, y0 = { 0 }, t1 = 1, rtol = 1e-6, breaks = { 0.3 } }
+near(s.y[#s.y][1], 0.3 - 2 * 0.7, 1e-15)
+assert(s.rejected == 0)
+s = cn.ode.solve{ f = saw, y0 = { 0 }, t1 = 1, steps = 10, scheme = "rk4", breaks = { 0.3 } }
+near(s.y[11][1], 0.3 - 2 * 0.7, 1e-15)
+refuses("breaks must be rising times, but entry 2 is 0.1", cn.ode.solve,
+        { f = saw, y0 = { 0 }, t1 = 1, steps = 10, breaks = { 0.3, 0.1 } })
+refuses("breaks must be a list", cn.ode.solve, { f = saw, y0 = { 0 }, t1 = 1, steps = 10, breaks = 0.3 })
 
 -- Adams' formulas
 for k = 2, 5 do
