@@ -10,8 +10,8 @@ enum dynamics_state {
     DYNAMICS_PASS,
     DYNAMICS_FAIL_V,     /* the error grows away from dt: right with its own step alone */
     DYNAMICS_FAIL_UNDER, /* fitted too badly, even with its own step, to say more */
-    DYNAMICS_OPEN,       /* steps too coarse to tell: the finest show no limit, or that of the training
-                            is beyond what the scheme can follow */
+    DYNAMICS_OPEN,       /* steps too coarse to tell: the finest show no limit, or that of the
+                            training is beyond what the scheme can follow */
 };
 extern const char *const dynamics_state_names[]; /* "PASS", "FAIL-V", "FAIL-UNDER", "OPEN", NULL */
 
