@@ -90,6 +90,55 @@ Test(net_field, solutions_and_gradients_are_those_of_the_net) {
     }
 }
 
+Test(net_field, monomials_are_lifted_and_pulled_back) {
+    struct net *net =
+        make_net("{\"family\":\"stack\",\"input\":[4],\"precision\":\"f64\",\"seed\":5,"
+                 "\"layers\":["
+                 "{\"layer\":\"ode\",\"eps\":0.2,\"body\":["
+                 "{\"layer\":\"monomials\",\"degree\":3},"
+                 "{\"layer\":\"dense\",\"out\":4,\"bias\":false}]}]}");
+    shake(net, 0.1, 3);
+    double *x = normal_reals(net, BATCH * N, 7), *r = normal_reals(net, BATCH * N, 8);
+    struct net_field *field = field_of(net);
+    const struct ode_field ode = net_field_ode(field);
+    const struct adjoint adjoint = {&ode, tableau_find("rk4", NULL), 0, 1, 5, BATCH};
+    struct error error;
+    struct pass *pass;
+    double y1[BATCH * N], a0[BATCH * N];
+    cr_assert(adjoint_discrete(&adjoint, ADJOINT_RECOMPUTED, x, r, y1, a0, &error));
+    const double *y = run(net, &pass, "rk4", 5, x);
+    for (int k = 0; k < BATCH * N; k++) {
+        cr_assert_float_eq(y1[k], y[k], 1e-13 * fmax(1, fabs(y[k])), "%d: %g", k, y1[k] - y[k]);
+    }
+    net->kernels->set(net->grads, 0, net->trainable_len);
+    pass_backward(pass, r);
+    const double *own = net->grads, *plain = net_field_gradient(field);
+    for (ptrdiff_t k = 0; k < net->trainable_len; k++) {
+        cr_assert_float_eq(plain[k], own[k], 1e-11 * fmax(1, fabs(own[k])), "%td: %g", k,
+                           plain[k] - own[k]);
+    }
+    /* a0 is the gradient by the first state too. */
+    for (int k = 0; k < BATCH * N; k++) {
+        const double kept = x[k], h = 1e-5;
+        double value[2], end[BATCH * N];
+        for (int side = 0; side < 2; side++) {
+            x[k] = kept + (side ? -h : h);
+            cr_assert(adjoint_forward(&adjoint, x, end, &error));
+            value[side] = 0;
+            for (int i = 0; i < BATCH * N; i++) {
+                value[side] += r[i] * end[i];
+            }
+        }
+        x[k] = kept;
+        cr_assert_float_eq(a0[k], (value[0] - value[1]) / (2 * h), 1e-7 * fmax(1, fabs(a0[k])));
+    }
+    pass_free(pass);
+    net_field_free(field);
+    free(x);
+    free(r);
+    net_free(net);
+}
+
 Test(net_field, it_is_a_copy_and_says_what_it_cannot_be) {
     struct net *net = make_stack(1, 1, false, "tanh");
     struct net_field *field = field_of(net);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "nets/chain.h"
+#include "nets/monomials.h"
 
 struct dense { /* v = act(W x + b) */
     ptrdiff_t in, out;
@@ -23,6 +24,8 @@ struct net_field {
     bool physical; /* t is time, not depth */
     double time, factor;
     enum activation first; /* of the state, before the first layer */
+    struct monomials lift; /* what the first layer reads of it; count 0: itself */
+    double *phi, *phi_g;   /* (lift.count) and the gradient by them */
     struct dense *layers;
     const double *skip; /* (cells) or NULL */
     double *skip_gradient;
@@ -88,6 +91,13 @@ static const double *run(struct net_field *f, int cell, const double *y) {
         f->v0[i] = activate(f->first, y[i]);
     }
     const double *x = f->v0;
+    if (f->lift.count > 0) {
+        f->phi[0] = 1;
+        for (ptrdiff_t m = 1; m < f->lift.count; m++) {
+            f->phi[m] = f->phi[f->lift.parent[m]] * f->v0[f->lift.feature[m]];
+        }
+        x = f->phi;
+    }
     for (int l = 0; l < f->count; l++) {
         const struct dense *const layer = &f->layers[l];
         const double *const weight = layer->turned + cell * layer->in * layer->out;
@@ -144,9 +154,20 @@ static void pull_layer(const struct dense *layer, int cell, const double *x, dou
     }
 }
 
+/* The gradient by the state's values from that by its monomials, which is used up. */
+static void pull_lift(struct net_field *f) {
+    memset(f->g0, 0, (size_t)f->n * sizeof *f->g0);
+    for (ptrdiff_t m = f->lift.count - 1; m > 0; m--) {
+        const ptrdiff_t parent = f->lift.parent[m], feature = f->lift.feature[m];
+        f->g0[feature] += f->phi_g[m] * f->phi[parent];
+        f->phi_g[parent] += f->phi_g[m] * f->v0[feature];
+    }
+}
+
 static bool pull(void *context, ptrdiff_t count, const double *t, const double *y, const double *a,
                  double *ybar, double scale) {
     struct net_field *const f = context;
+    const bool lifts = f->lift.count > 0;
     for (ptrdiff_t s = 0; s < count; s++) {
         const int cell = cell_of(f, t[s]);
         const double *const state = y + s * f->n, *const v = run(f, cell, state);
@@ -159,8 +180,17 @@ static bool pull(void *context, ptrdiff_t count, const double *t, const double *
             }
         }
         for (int l = f->count - 1; l >= 0; l--) {
-            pull_layer(&f->layers[l], cell, l > 0 ? f->layers[l - 1].v : f->v0,
-                       l > 0 ? f->layers[l - 1].g : f->g0, scale);
+            pull_layer(&f->layers[l], cell,
+                       l > 0   ? f->layers[l - 1].v
+                       : lifts ? f->phi
+                               : f->v0,
+                       l > 0   ? f->layers[l - 1].g
+                       : lifts ? f->phi_g
+                               : f->g0,
+                       scale);
+        }
+        if (lifts) {
+            pull_lift(f);
         }
         for (ptrdiff_t i = 0; i < f->n; i++) {
             ybar[s * f->n + i] = f->g0[i] * activate_slope(f->first, state[i], f->v0[i]);
@@ -171,7 +201,12 @@ static bool pull(void *context, ptrdiff_t count, const double *t, const double *
 
 /* ---- making it ----------------------------------------------------------------------------- */
 
-/* Whether the body is dense layers and activations, one behind the other. */
+/* How many operations come before the dense layers: one, where monomials do. */
+static int lifts_of(const struct chain *body) {
+    return body->op_count > 1 && body->ops[0].kind == OP_MONOMIALS;
+}
+
+/* Whether the body is dense layers and activations, one behind the other, perhaps of monomials. */
 static bool is_dense(const struct chain *body) {
     if (body->op_count == 0 || body->out.norm >= 0 ||
         body->out.buffer != body->ops[body->op_count - 1].out) {
@@ -179,7 +214,7 @@ static bool is_dense(const struct chain *body) {
     }
     for (int i = 0; i < body->op_count; i++) {
         const struct op *const op = &body->ops[i];
-        if (op->kind != OP_DENSE || op->in.norm >= 0 ||
+        if (op->kind != (i < lifts_of(body) ? OP_MONOMIALS : OP_DENSE) || op->in.norm >= 0 ||
             op->in.buffer != (i > 0 ? body->ops[i - 1].out : 0)) {
             return false;
         }
@@ -189,13 +224,14 @@ static bool is_dense(const struct chain *body) {
 
 static void seat_layer(struct net_field *f, const struct net *net, const struct chain *body,
                        int index, double **room) {
-    const struct weights *const w = &body->ops[index].weights;
+    const struct op *const op = &body->ops[index + lifts_of(body)];
+    const bool last = op == &body->ops[body->op_count - 1];
+    const struct weights *const w = &op->weights;
     struct dense *const layer = &f->layers[index];
     const ptrdiff_t at = net->parameters[w->weight].offset, size = w->in * w->out;
     *layer = (struct dense){.in = w->in,
                             .out = w->out,
-                            .act = index + 1 < body->op_count ? body->ops[index + 1].in.act
-                                                              : body->out.act,
+                            .act = last ? body->out.act : op[1].in.act,
                             .weight = f->values + at,
                             .weight_gradient = f->gradient + at};
     if (w->bias >= 0) {
@@ -221,9 +257,11 @@ static struct net_field *make(const struct net *net, const struct op *op, struct
     const struct chain *const body = op->body;
     struct net_field *const f = calloc(1, sizeof *f);
     const cJSON *const dt = cJSON_GetObjectItemCaseSensitive(net->config, "dt");
-    const int cells = op->layer->nodes;
+    const int cells = op->layer->nodes, lifts = lifts_of(body);
+    const struct monomials *const lift = lifts ? &body->ops[0].monomials : NULL;
     ptrdiff_t reals = 2 * net->trainable_len + 2 * body->buffers[0].channels;
-    for (int i = 0; i < body->op_count; i++) {
+    reals += lift ? 2 * lift->count : 0;
+    for (int i = lifts; i < body->op_count; i++) {
         const struct weights *const w = &body->ops[i].weights;
         reals += 3 * w->out + cells * w->in * w->out;
     }
@@ -236,10 +274,14 @@ static struct net_field *make(const struct net *net, const struct op *op, struct
         (void)error_set(error, ERROR_MEMORY, "no memory for the field of a net");
         return NULL;
     }
+    if (lift && !monomials_init(&f->lift, lift->in, lift->degree, error)) {
+        net_field_free(f);
+        return NULL;
+    }
     f->name = "net";
     f->n = body->buffers[0].channels;
     f->cells = cells;
-    f->count = body->op_count;
+    f->count = body->op_count - lifts;
     f->physical = cJSON_IsNumber(dt);
     f->time = f->physical ? dt->valuedouble : 1;
     f->factor = op->layer->factor / f->time;
@@ -250,7 +292,9 @@ static struct net_field *make(const struct net *net, const struct op *op, struct
     f->v0 = f->gradient + net->trainable_len;
     f->g0 = f->v0 + f->n;
     net->kernels->to_doubles(f->values, net->values, net->trainable_len);
-    double *room = f->g0 + f->n;
+    f->phi = f->g0 + f->n;
+    f->phi_g = f->phi + f->lift.count;
+    double *room = f->phi_g + f->lift.count;
     for (int i = 0; i < f->count; i++) {
         seat_layer(f, net, body, i, &room);
     }
@@ -288,6 +332,7 @@ struct net_field *net_field_create(const struct net *net, int block, struct erro
 
 void net_field_free(struct net_field *f) {
     if (f) {
+        monomials_release(&f->lift);
         free(f->layers);
         free(f->memory);
         free(f);

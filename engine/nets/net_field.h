@@ -11,7 +11,7 @@ struct net_field;
 
 /* Block `block` (0-based) of the net as it stands now; later changes of the net are not seen. NULL
  * with *error set when there is no such block or its body is not made of dense layers and
- * activations. The net may be in use by others. */
+ * activations, perhaps of monomials of the state. The net may be in use by others. */
 struct net_field *net_field_create(const struct net *net, int block, struct error *error);
 void net_field_free(struct net_field *field); /* NULL is fine */
 
