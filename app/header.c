@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "plot/format.h"
+#include "lua/plot/format.h"
 
 /* In the order of the line; what has the lower rank goes first when the line is too long. */
 enum field { NAME, STATE, EPOCH, STEP, SPEED, LEFT, IMAGES, ACCURACY, SCHEME, FIELDS };

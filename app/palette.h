@@ -4,7 +4,7 @@
 #ifndef CONTINUO_APP_PALETTE_H
 #define CONTINUO_APP_PALETTE_H
 
-#include "plot/grid.h"
+#include "lua/plot/grid.h"
 #include "app/term.h"
 
 /* Sets the colour pairs of ncurses, which has been started. Returns how many colours there are:

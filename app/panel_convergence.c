@@ -6,8 +6,8 @@
 
 #include "app/panel.h"
 #include "app/wrap.h"
-#include "plot/format.h"
-#include "plot/loglog.h"
+#include "lua/plot/format.h"
+#include "lua/plot/loglog.h"
 
 enum { LEAST_ROWS = 9, LEAST_COLUMNS = 56 };
 

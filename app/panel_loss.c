@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "app/panel.h"
-#include "plot/chart.h"
-#include "plot/format.h"
+#include "lua/plot/chart.h"
+#include "lua/plot/format.h"
 
 static void note(const struct scene *scene, int room, char *text, size_t size) {
     (void)room;

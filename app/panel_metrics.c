@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "app/panel.h"
-#include "plot/chart.h"
-#include "plot/format.h"
+#include "lua/plot/chart.h"
+#include "lua/plot/format.h"
 
 static const struct {
     const char *name, *short_name;

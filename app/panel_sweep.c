@@ -8,7 +8,7 @@
 
 #include "app/panel.h"
 #include "app/wrap.h"
-#include "plot/chart.h"
+#include "lua/plot/chart.h"
 
 enum { FIRST_COLUMN = 7, CELL = 8, WIDE_CELL = 10, MOST_BLOCKS = SCENE_TRACKS };
 

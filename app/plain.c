@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "plot/format.h"
+#include "lua/plot/format.h"
 #include "app/track.h"
 
 enum { RUNS = 64 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "app/term.h"
-#include "plot/axis.h"
+#include "lua/plot/axis.h"
 
 static const double spans[] = {0, 10, 30, 100, 300};
 

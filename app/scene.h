@@ -4,8 +4,8 @@
 #ifndef CONTINUO_APP_SCENE_H
 #define CONTINUO_APP_SCENE_H
 
-#include "plot/canvas.h"
-#include "plot/grid.h"
+#include "lua/plot/canvas.h"
+#include "lua/plot/grid.h"
 #include "app/track.h"
 
 enum { SCENE_TRACKS = 12, SCENE_LOG = 400, SCENE_PANELS = 4, SCENE_RUNS = 200 };

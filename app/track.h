@@ -4,7 +4,7 @@
 #define CONTINUO_APP_TRACK_H
 
 #include "base/error.h"
-#include "plot/trace.h"
+#include "lua/plot/trace.h"
 #include "run/series.h"
 
 enum track_x { TRACK_STEP, TRACK_EPOCH, TRACK_SECONDS, TRACK_X_COUNT };

@@ -2,7 +2,7 @@
 #ifndef CONTINUO_APP_WRAP_H
 #define CONTINUO_APP_WRAP_H
 
-#include "plot/grid.h"
+#include "lua/plot/grid.h"
 
 /* Writes text into at most rect.height rows of the width, broken at blanks. Returns the rows
  * used. */

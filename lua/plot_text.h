@@ -5,8 +5,8 @@
 
 #include <lua.h>
 
-#include "plot/loglog.h"
-#include "plot/plane.h"
+#include "lua/plot/loglog.h"
+#include "lua/plot/plane.h"
 #include "study/convergence.h"
 
 /* What the locale can show; that of the environment when the program has set none. */

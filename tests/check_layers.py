@@ -8,8 +8,8 @@ import sys
 top = sys.argv[1]
 # lowest first; a file may include its own level and those before it
 engine = ["base", "kernels", "depth", "ode", "nets", "learn", "study", "run"]
-levels = [f"engine/{name}" for name in engine] + ["plot", "lua", "app"]
-lua_users = re.compile(r"^(lua/|app/repl|app/edit|app/script|app/main|app/complete|app/context|app/version)")
+levels = [f"engine/{name}" for name in engine] + ["lua/plot", "lua", "app"]
+lua_users = re.compile(r"^(lua/(?!plot/)|app/repl|app/edit|app/script|app/main|app/complete|app/context|app/version)")
 
 
 def level_of(path):
@@ -20,7 +20,7 @@ def level_of(path):
 
 
 files = {}
-for folder in ("engine", "plot", "lua", "app"):
+for folder in ("engine", "lua", "app"):
     for root, _, names in os.walk(os.path.join(top, folder)):
         for name in names:
             if name.endswith((".c", ".h", ".def")):

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plot/axis.h"
-#include "plot/canvas.h"
-#include "plot/chart.h"
-#include "plot/format.h"
-#include "plot/grid.h"
-#include "plot/trace.h"
+#include "lua/plot/axis.h"
+#include "lua/plot/canvas.h"
+#include "lua/plot/chart.h"
+#include "lua/plot/format.h"
+#include "lua/plot/grid.h"
+#include "lua/plot/trace.h"
 
 static void set_locale(void) {
     (void)setlocale(LC_CTYPE, "C.UTF-8");

@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "plot/chart.h"
-#include "plot/loglog.h"
-#include "plot/plane.h"
+#include "lua/plot/chart.h"
+#include "lua/plot/loglog.h"
+#include "lua/plot/plane.h"
 
 static struct grid grid;
 

@@ -1,4 +1,4 @@
-#include "plot/axis.h"
+#include "lua/plot/axis.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
-#include "plot/loglog.h"
+#include "lua/plot/loglog.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "plot/chart.h"
-#include "plot/format.h"
+#include "lua/plot/chart.h"
+#include "lua/plot/format.h"
 
 enum { WIDE = 56, LEAST_CHART = 8 };
 

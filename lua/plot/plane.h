@@ -4,8 +4,8 @@
 #ifndef CONTINUO_PLOT_PLANE_H
 #define CONTINUO_PLOT_PLANE_H
 
-#include "plot/canvas.h"
-#include "plot/grid.h"
+#include "lua/plot/canvas.h"
+#include "lua/plot/grid.h"
 
 enum { PLANE_SETS = 4, PLANE_POINTS = 64 };
 

@@ -1,4 +1,4 @@
-#include "plot/trace.h"
+#include "lua/plot/trace.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "plot/format.h"
+#include "lua/plot/format.h"
 
 #include <math.h>
 #include <stdio.h>

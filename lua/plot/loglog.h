@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-#include "plot/canvas.h"
-#include "plot/grid.h"
+#include "lua/plot/canvas.h"
+#include "lua/plot/grid.h"
 
 enum { LOGLOG_CURVES = 16, LOGLOG_POINTS = 64 };
 

@@ -5,10 +5,10 @@
 #ifndef CONTINUO_PLOT_CHART_H
 #define CONTINUO_PLOT_CHART_H
 
-#include "plot/axis.h"
-#include "plot/canvas.h"
-#include "plot/grid.h"
-#include "plot/trace.h"
+#include "lua/plot/axis.h"
+#include "lua/plot/canvas.h"
+#include "lua/plot/grid.h"
+#include "lua/plot/trace.h"
 
 struct chart_line {
     const struct trace *line; /* drawn as a line; NULL: none */

@@ -1,4 +1,4 @@
-#include "plot/canvas.h"
+#include "lua/plot/canvas.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "plot/grid.h"
+#include "lua/plot/grid.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

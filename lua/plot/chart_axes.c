@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "plot/chart_plot.h"
+#include "lua/plot/chart_plot.h"
 
 static void draw_y_axis(struct plot *plot) {
     int x = plot->area.x - 1;

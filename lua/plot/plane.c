@@ -1,10 +1,10 @@
-#include "plot/plane.h"
+#include "lua/plot/plane.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "plot/chart_plot.h"
+#include "lua/plot/chart_plot.h"
 
 /* Rounding at the edge of a region, such as on the imaginary axis. */
 static const double STABLE = 1 + 1e-9;

@@ -3,7 +3,7 @@
 #ifndef CONTINUO_PLOT_CHART_PLOT_H
 #define CONTINUO_PLOT_CHART_PLOT_H
 
-#include "plot/chart.h"
+#include "lua/plot/chart.h"
 
 /* The chart and where its parts lie. */
 struct plot {

@@ -4,7 +4,7 @@
 #ifndef CONTINUO_PLOT_CANVAS_H
 #define CONTINUO_PLOT_CANVAS_H
 
-#include "plot/grid.h"
+#include "lua/plot/grid.h"
 
 enum canvas_kind { CANVAS_BRAILLE, CANVAS_BLOCK, CANVAS_ASCII };
 

@@ -1,7 +1,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "plot/chart_plot.h"
+#include "lua/plot/chart_plot.h"
 
 enum { RULE_DOWN = 0x2506, RULE_ACROSS = 0x2504, TO_ZERO = 0x2193 };
 

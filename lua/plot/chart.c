@@ -1,10 +1,10 @@
-#include "plot/chart.h"
+#include "lua/plot/chart.h"
 
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
-#include "plot/chart_plot.h"
+#include "lua/plot/chart_plot.h"
 
 /* The extent of everything that falls into the range of x, levels too. */
 static bool measure(const struct chart *chart, double *lo, double *hi) {
