@@ -543,29 +543,42 @@ static double cells_exact(double t) {
     return exp(sum);
 }
 
-Test(solve, steps_that_end_at_jumps_keep_their_order_forward_and_backward) {
+/* What a step of length h makes of y' = lambda y, y = 1, and how large its terms are. */
+static double growth(const struct tableau *scheme, double z, double *size) {
+    double k[TABLEAU_STAGES_MAX], sum = 0;
+    *size = 1;
+    for (int i = 0; i < scheme->stages; i++) {
+        k[i] = 1;
+        for (int j = 0; j < i; j++) {
+            k[i] += z * scheme->av[i][j] * k[j];
+            *size = fmax(*size, fabs(scheme->av[i][j]));
+        }
+        sum += scheme->bv[i] * k[i];
+    }
+    return 1 + z * sum;
+}
+
+Test(solve, steps_that_end_at_jumps_stay_in_their_cell_forward_and_backward) {
+    enum { STEPS = 16 };
     for (int i = 0; i < tableau_count(); i++) {
         const struct tableau *const scheme = tableau_at(i);
         for (int backward = 0; backward < 2; backward++) {
-            const double y0 = cells_exact(backward);
-            struct solve_options options = even(scheme->name, backward, !backward, 0);
+            const double y0 = 1, h = (backward ? -1.0 : 1.0) / STEPS;
+            struct solve_options options = even(scheme->name, backward, !backward, STEPS);
             options.breaks = jumps;
             options.break_count = CELLS;
-            double errors[2];
-            for (int grid = 0; grid < 2; grid++) {
-                options.steps = 16 << grid;
-                struct solution *const solution = counted(&cell_field, &y0, &options);
-                errors[grid] = fabs(solution->last[0] - cells_exact(!backward));
-                cr_expect_eq(solution->crossed, 0);
-                /* of three inner jumps a last stage that is first has to be asked again */
-                cr_expect_eq(probe.states, scheme->fsal
-                                               ? 1 + options.steps * (scheme->stages - 1) + 3
-                                               : options.steps * scheme->stages);
-                solution_free(solution);
+            struct solution *const solution = counted(&cell_field, &y0, &options);
+            double expected = 1, size;
+            for (int step = 0; step < STEPS; step++) {
+                expected *= growth(scheme, h * rates_of_cells[step / CELLS], &size);
             }
-            const double slope = log2(errors[0] / errors[1]);
-            cr_expect(errors[1] < 1e-13 || fabs(slope - scheme->order) < 0.4, "%s: %g, %g, %g",
-                      scheme->name, slope, errors[0], errors[1]);
+            cr_expect_float_eq(solution->last[0], expected, 1e-13 * size * expected, "%s: %g",
+                               scheme->name, solution->last[0] - expected);
+            cr_expect_eq(solution->crossed, 0);
+            /* of three inner jumps a last stage that is first has to be asked again */
+            cr_expect_eq(probe.states, scheme->fsal ? 1 + STEPS * (scheme->stages - 1) + 3
+                                                    : STEPS * scheme->stages);
+            solution_free(solution);
         }
     }
 }
@@ -609,7 +622,7 @@ Test(solve, chosen_steps_meet_jumps_exactly) {
             met += sample->t[s] == 0.25 || sample->t[s] == 0.5 || sample->t[s] == 0.75;
         }
         cr_expect_eq(met, 3);
-        cr_expect_lt(sample->rejected, fmax(2, (double)blind->sample[0].rejected), "%s: %td, %td",
+        cr_expect_leq(sample->rejected, fmax(2, (double)blind->sample[0].rejected), "%s: %td, %td",
                      scheme->name, sample->rejected, blind->sample[0].rejected);
         for (int k = 0; k <= 50; k++) {
             double y;
