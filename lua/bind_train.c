@@ -379,6 +379,28 @@ static void add_evals(lua_State *L, const struct series *series) {
     lua_pop(L, 1);
 }
 
+static void add_controls(lua_State *L, const struct series *series) {
+    for (ptrdiff_t i = push_list(L, "controls"); i < series->decision_count; i++) {
+        const struct series_decision *d = &series->decisions[i];
+        lua_createtable(L, 0, 8);
+        lua_pushinteger(L, (lua_Integer)d->step);
+        lua_setfield(L, -2, "step");
+        set_number(L, "epoch", d->epoch);
+        lua_pushinteger(L, d->from);
+        lua_setfield(L, -2, "from");
+        lua_pushinteger(L, d->to);
+        lua_setfield(L, -2, "to");
+        set_number(L, "value", d->value);
+        set_number(L, "threshold", d->threshold);
+        lua_pushstring(L, d->rule);
+        lua_setfield(L, -2, "rule");
+        lua_pushstring(L, d->text);
+        lua_setfield(L, -2, "text");
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pop(L, 1);
+}
+
 static void add_probes(lua_State *L, const struct series *series) {
     for (ptrdiff_t i = push_list(L, "probes"); i < series->probe_count; i++) {
         const struct series_probe *p = &series->probes[i];
@@ -411,6 +433,7 @@ static int get_history(lua_State *L) {
         add_steps(L, series);
         add_evals(L, series);
         add_probes(L, series);
+        add_controls(L, series);
     }
     return 1;
 }

@@ -304,9 +304,11 @@ Test(job, a_snapshot_is_a_whole_net_of_some_step) {
 Test(job, a_resumed_run_ends_in_the_same_bytes_as_one_that_was_never_interrupted) {
     static const char *const optimizers[] = {
         "{\"kind\":\"sgd\",\"lr\":0.05,\"momentum\":0.9,\"nesterov\":true}", "{\"kind\":\"adam\"}",
-        "{\"kind\":\"lbfgs\",\"history\":4},\"schemes\":[\"euler\",\"midpoint\"]"};
+        "{\"kind\":\"lbfgs\",\"history\":4},\"schemes\":[\"euler\",\"midpoint\"]",
+        "{\"kind\":\"sgd\",\"lr\":0.05},\"control\":{\"rule\":\"distance\",\"every\":3,"
+        "\"threshold\":0.02,\"most\":9}"};
     struct dataset *data = setup_images();
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         char json[1024], resume[1200], path[512] = "";
         (void)snprintf(json, sizeof json,
                        "{\"epochs\":6,\"batch\":30,\"probe\":false,\"optimizer\":%s,\"augment\":{"
@@ -331,6 +333,21 @@ Test(job, a_resumed_run_ends_in_the_same_bytes_as_one_that_was_never_interrupted
                      0);
         struct series *series = read_run(again);
         cr_assert_eq(series->step_count, 8);
+        if (i == 3) { /* before steps 19 and 22, where the whole run had 5 */
+            struct series *former = read_run(job);
+            cr_assert_eq(former->decision_count, 7);
+            cr_assert_gt(former->control_count, 0);
+            cr_assert_eq(series->decision_count, 2);
+            for (int d = 0; d < 2; d++) {
+                const struct series_decision *x = &former->decisions[5 + d],
+                                             *y = &series->decisions[d];
+                cr_assert_eq(y->step, 18 + 3 * d);
+                cr_assert(x->from == y->from && x->to == y->to && x->value == y->value);
+                cr_assert_neq(y->from, 2, "the number of steps was restored");
+                cr_assert_str_eq(y->rule, "distance");
+            }
+            series_close(former);
+        }
         cr_assert_float_eq(series->steps[0].step, 17, 0);
         series_close(series);
         /* The files, too, are equal byte for byte. */

@@ -1,8 +1,8 @@
 #include "learn/train.h"
 
 #include <assert.h>
-#include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,100 +13,11 @@
 #include "learn/mixture.h"
 #include "learn/schedule.h"
 
-const struct option train_options_table[] = {
-    {.name = "epochs",
-     .kind = OPTION_NUMBER,
-     .offset = offsetof(struct train_options, epochs),
-     .fallback = "1",
-     .least = DBL_MIN,
-     .most = 1e6,
-     .help = "passes over the training part; may be fractional"},
-    {.name = "batch",
-     .kind = OPTION_INTEGER,
-     .offset = offsetof(struct train_options, batch),
-     .fallback = "128",
-     .least = 1,
-     .most = 1 << 20,
-     .help = "samples of one step"},
-    {.name = "optimizer",
-     .kind = OPTION_JSON,
-     .offset = offsetof(struct train_options, optimizer),
-     .fallback = "",
-     .help = "optim.sgd, adam, adamw or lbfgs; default sgd, lr 0.1, momentum 0.9"},
-    {.name = "schemes",
-     .kind = OPTION_JSON,
-     .offset = offsetof(struct train_options, schemes),
-     .fallback = "",
-     .help = "{ {scheme, steps, weight}, ... }: every batch runs through all of them, losses "
-             "weighted; default the net as it is"},
-    {.name = "schedule",
-     .kind = OPTION_JSON,
-     .offset = offsetof(struct train_options, schedule),
-     .fallback = "",
-     .help = "schedule.constant, step, cosine or one_cycle; default constant"},
-    {.name = "clip",
-     .kind = OPTION_NUMBER,
-     .offset = offsetof(struct train_options, clip),
-     .fallback = "0",
-     .least = 0,
-     .most = DBL_MAX,
-     .help = "largest norm of the whole gradient; 0: no clipping"},
-    {.name = "label_smoothing",
-     .kind = OPTION_NUMBER,
-     .offset = offsetof(struct train_options, label_smoothing),
-     .fallback = "0",
-     .least = 0,
-     .most = 0.999,
-     .help = "share of each label spread over all classes, 0 to 1"},
-    {.name = "augment",
-     .kind = OPTION_JSON,
-     .offset = offsetof(struct train_options, augment),
-     .fallback = "",
-     .help = "{ crop = 4, flip = true }: random shifts and mirror images; default none"},
-    {.name = "memory",
-     .kind = OPTION_CHOICE,
-     .offset = offsetof(struct train_options, memory),
-     .fallback = "auto",
-     .choices = memory_names,
-     .help = "kept of ODE blocks for the gradient; auto: as much as half of the machine's memory "
-             "holds"},
-    {.name = "seed",
-     .kind = OPTION_INTEGER,
-     .offset = offsetof(struct train_options, seed),
-     .fallback = "1",
-     .least = 0,
-     .most = 9007199254740992.0,
-     .help = "of the order of samples and of augmentation"},
-};
-const int train_options_count = (int)(sizeof train_options_table / sizeof train_options_table[0]);
-
-struct augment_options {
-    ptrdiff_t crop;
-    bool flip;
-};
-
-const struct option augment_options_table[] = {
-    {.name = "crop",
-     .kind = OPTION_INTEGER,
-     .offset = offsetof(struct augment_options, crop),
-     .fallback = "0",
-     .least = 0,
-     .most = 64,
-     .help = "pixels an image is shifted by, at most"},
-    {.name = "flip",
-     .kind = OPTION_BOOLEAN,
-     .offset = offsetof(struct augment_options, flip),
-     .fallback = "false",
-     .help = "mirror every second image, left to right"},
-};
-const int augment_options_count =
-    (int)(sizeof augment_options_table / sizeof augment_options_table[0]);
-
 struct train {
     struct net *net;
     const struct dataset *data;
     struct train_options options; /* its JSON pointers are not kept */
-    struct augment_options augment;
+    struct train_augment augment;
     bool augments;
     cJSON *config;
     struct schedule schedule;
@@ -116,7 +27,9 @@ struct train {
     struct mixture *mixture;
     bool listed; /* schemes were asked for */
     struct loader *loader;
+    struct steering *steering; /* or NULL */
     ptrdiff_t position, steps, per_epoch;
+    ptrdiff_t steered; /* position of the last decision; -1: none */
     bool ended; /* by a step that was not finite */
 
     void *running; /* running statistics before the step, value_len - trainable_len */
@@ -158,6 +71,7 @@ static bool resolve(struct train *train, struct error *error) {
     train->config = option_write(train_options_table, train_options_count, &train->options);
     bool good = train->config && put(train->config, "optimizer", optim_config(train->optim)) &&
                 put(train->config, "schedule", schedule_config(&train->schedule)) &&
+                (!train->steering || put(train->config, "control", steering_config(train->steering))) &&
                 (!train->options.schemes ||
                  put(train->config, "schemes", mixture_config(train->mixture))) &&
                 (!train->augments ||
@@ -165,7 +79,7 @@ static bool resolve(struct train *train, struct error *error) {
                      option_write(augment_options_table, augment_options_count, &train->augment)));
     train->options.optimizer = train->options.schedule = train->options.augment = NULL;
     train->listed = train->options.schemes != NULL;
-    train->options.schemes = NULL;
+    train->options.schemes = train->options.control = NULL;
     return good || error_set(error, ERROR_MEMORY, "no memory for the options of training");
 }
 
@@ -192,6 +106,16 @@ static bool make_mixture(struct train *train, struct pool *pool, struct error *e
     train->moved = malloc(size + 1);
     return train->mixture && ((train->running && train->moved) ||
                               error_set(error, ERROR_MEMORY, "no memory for running statistics"));
+}
+
+static bool make_steering(struct train *train, struct error *error) {
+    train->steered = -1;
+    if (!train->options.control) {
+        return true;
+    }
+    train->steering = steering_create(train->net, &train->loss, train->options.control,
+                                      train->options.batch, train->pool, error);
+    return train->steering != NULL;
 }
 
 static bool plan(struct train *train, const cJSON *options, struct pool *pool,
@@ -230,7 +154,8 @@ static bool plan(struct train *train, const cJSON *options, struct pool *pool,
                          "the gradient as it is; leave it out",
                          train->options.clip, optim_kind(train->optim)->name);
     }
-    return train->optim && make_mixture(train, pool, error) && resolve(train, error);
+    return train->optim && make_mixture(train, pool, error) && make_steering(train, error) &&
+           resolve(train, error);
 }
 
 struct train *train_begin(struct net *net, const struct dataset *data, const cJSON *options,
@@ -256,6 +181,7 @@ void train_end(struct train *train) {
     }
     loader_free(train->loader);
     mixture_free(train->mixture);
+    steering_free(train->steering);
     optim_free(train->optim);
     cJSON_Delete(train->config);
     free(train->running);
@@ -337,9 +263,69 @@ static void update(struct train *train, const struct step_report *report) {
     net_touch(net);
 }
 
-bool train_step(struct train *train, struct step_report *report) {
-    if (train->ended || train->position >= train->steps) {
+/* ---- the number of steps --------------------------------------------------------------------- */
+
+bool train_set_steps(struct train *train, int steps, struct error *error) {
+    const int before = net_trained(train->net).steps;
+    struct error ignored;
+    if (steps == before) {
+        return true;
+    }
+    if (!net_set_steps(train->net, steps, error)) {
         return false;
+    }
+    if (!mixture_replan(train->mixture, error)) {
+        (void)net_set_steps(train->net, before, &ignored);
+        return false;
+    }
+    return true;
+}
+
+static void apply(struct train *train, struct steering_decision *decision) {
+    struct error error;
+    if (!decision->asks && !train_set_steps(train, decision->to, &error)) {
+        decision->to = decision->from;
+        (void)snprintf(decision->text, sizeof decision->text, "kept: %.190s", error.text);
+    }
+}
+
+static bool is_over(const struct train *train) {
+    return train->ended || train->position >= train->steps;
+}
+
+bool train_control_due(const struct train *train) {
+    return train->steering && !is_over(train) && train->steered != train->position &&
+           steering_due(train->steering, train->position);
+}
+
+void train_control(struct train *train, struct steering_decision *decision) {
+    assert(train_control_due(train));
+    train->steered = train->position;
+    steering_look(train->steering, loader_take(train->loader, train->position), train->position,
+                  decision);
+    apply(train, decision);
+}
+
+void train_answer(struct train *train, struct steering_decision *decision, int steps,
+                  const char *text) {
+    assert(decision->asks);
+    steering_answer(train->steering, decision, steps, text);
+    apply(train, decision);
+}
+
+double train_patience(const struct train *train) {
+    return steering_patience(train->steering);
+}
+
+/* ---- a step -------------------------------------------------------------------------------- */
+
+bool train_step(struct train *train, struct step_report *report) {
+    if (is_over(train)) {
+        return false;
+    }
+    if (train_control_due(train)) {
+        struct steering_decision decision;
+        train_control(train, &decision);
     }
     double began = clock_seconds();
     const struct batch *batch = loader_take(train->loader, train->position);
@@ -370,6 +356,10 @@ bool train_step(struct train *train, struct step_report *report) {
     return true;
 }
 
+bool train_is_steered(const struct train *train) {
+    return train->steering != NULL;
+}
+
 ptrdiff_t train_steps(const struct train *train) {
     return train->steps;
 }
@@ -397,6 +387,7 @@ ptrdiff_t train_position(const struct train *train) {
 void train_seek(struct train *train, ptrdiff_t position) {
     assert(position >= 0 && position <= train->steps);
     train->position = position;
+    train->steered = -1;
     train->ended = false;
 }
 

@@ -8,6 +8,7 @@
 #include "learn/evaluate.h"
 #include "learn/mixture.h"
 #include "learn/optim.h"
+#include "learn/steering.h"
 #include "nets/net.h"
 
 struct train_options {
@@ -15,6 +16,7 @@ struct train_options {
     ptrdiff_t batch;        /* samples */
     cJSON *optimizer;       /* see optim.h; NULL: sgd, lr 0.1, momentum 0.9 */
     cJSON *schemes;         /* see mixture.h; NULL: the net as it is */
+    cJSON *control;         /* see steering.h; NULL: the number of steps stays */
     cJSON *schedule;        /* see schedule.h; NULL: constant */
     double clip;            /* largest gradient norm; 0: no clipping */
     double label_smoothing; /* in [0, 1) */
@@ -26,6 +28,11 @@ extern const struct option train_options_table[];
 extern const int train_options_count;
 extern const struct option augment_options_table[]; /* of augment */
 extern const int augment_options_count;
+
+struct train_augment {
+    ptrdiff_t crop;
+    bool flip;
+};
 
 struct step_report {
     ptrdiff_t step; /* 1-based, of steps */
@@ -49,6 +56,18 @@ struct train;
 struct train *train_begin(struct net *net, const struct dataset *data, const cJSON *options,
                           struct pool *pool, struct error *error);
 
+/* Steering (steering.h). train_control measures and decides with the batch that comes next, once
+ * before a step where that is due, and changes the number of steps of the net: outside of a step,
+ * because it takes memory. A decision that asks waits for train_answer, and the step for both;
+ * without an answer the number stays. train_step makes up for a call that was not made. */
+bool train_is_steered(const struct train *train);
+bool train_control_due(const struct train *train);
+void train_control(struct train *train, struct steering_decision *decision);
+/* `steps` and `text` as in steering_answer. */
+void train_answer(struct train *train, struct steering_decision *decision, int steps,
+                  const char *text);
+double train_patience(const struct train *train); /* seconds; of a training that is steered */
+
 /* One batch: forward, loss, backward, update. False when all steps are done, or when the last
  * step was not finite: trained further, the net would only repeat it. */
 bool train_step(struct train *train, struct step_report *report);
@@ -62,10 +81,13 @@ ptrdiff_t train_steps_per_epoch(const struct train *train);
 const cJSON *train_config(const struct train *train); /* options, resolved */
 
 /* The state that, with the net's values, makes the rest of training bit for bit the same: the
- * number of steps done and the optimiser's memory. Order and augmentation of samples are functions
+ * number of steps done, the optimiser's memory and, where it is steered, the number of steps of the
+ * net. Order and augmentation of samples are functions
  * of seed and step. */
 ptrdiff_t train_position(const struct train *train);
 void train_seek(struct train *train, ptrdiff_t position); /* 0 <= position <= steps */
+/* Of the net, in every ODE block, as net_set_steps; plans anew what depends on it. */
+bool train_set_steps(struct train *train, int steps, struct error *error);
 struct optim *train_optim(struct train *train);
 
 #endif

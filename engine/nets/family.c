@@ -16,7 +16,7 @@ static const char *const norm_names[] = {"batch", "none", NULL};
 
 struct image_options {
     cJSON *input;
-    ptrdiff_t classes, width, widen, steps, nodes, seed;
+    ptrdiff_t classes, width, widen, steps, nodes, stitch_steps, seed;
     int unit, act, norm, norm_update, edge, convolution, precision;
     char scheme[OPTION_TEXT_SIZE], basis[OPTION_TEXT_SIZE];
     double eps;
@@ -49,6 +49,8 @@ static const struct option continuous_options[] = {
      "Runge-Kutta scheme of the ODE blocks; see cn.ode.schemes()"},
     {"steps", OPTION_INTEGER, IMAGE(steps), "0", 0, NET_STEPS_MAX, NULL,
      "steps N of each ODE block; 0: as many as nodes"},
+    {"stitch_steps", OPTION_INTEGER, IMAGE(stitch_steps), "0", 0, NET_STEPS_MAX, NULL,
+     "steps of the net as it was created, for the scale eps / steps of its stitches; 0: steps"},
     {"nodes", OPTION_INTEGER, IMAGE(nodes), "1", 1, 10000, NULL,
      "nodes K of the weights' basis in depth"},
     {"basis", OPTION_TEXT, IMAGE(basis), "piecewise_constant", 0, 0, NULL,
@@ -151,7 +153,7 @@ static bool add_stages(struct layers *layers, const struct image_options *o, str
         struct layer *stitch = layers_add(layers, LAYER_RESIDUAL, "", name);
         stitch->down = true;
         stitch->stride = u.stride;
-        stitch->factor = o->eps / (double)o->steps; /* of the net as created, for life */
+        stitch->factor = o->eps / (double)o->stitch_steps; /* of the net as created, for life */
         add_unit(&stitch->body, &u, name);
         (void)snprintf(name, sizeof name, "block%d", stage + 1);
         u.stride = 1;
@@ -197,6 +199,7 @@ static bool continuous_read(const cJSON *config, struct image_options *o, struct
         return false;
     }
     o->steps = o->steps ? o->steps : o->nodes;
+    o->stitch_steps = o->stitch_steps ? o->stitch_steps : o->steps;
     o->eps = o->eps > 0.0 ? o->eps : (double)o->nodes;
     return true;
 }
@@ -229,7 +232,7 @@ static bool residual_build(const cJSON *config, struct layers *layers, ptrdiff_t
     }
     (void)snprintf(o.scheme, sizeof o.scheme, "euler");
     (void)snprintf(o.basis, sizeof o.basis, "piecewise_constant");
-    o.steps = o.nodes;
+    o.steps = o.stitch_steps = o.nodes;
     o.eps = (double)o.nodes;
     o.norm_update = NORM_VISIT;
     if (!build_image(&o, layers, error)) {

@@ -202,6 +202,45 @@ struct manifestation net_trained(const struct net *net) {
     return (struct manifestation){.scheme = ode->scheme, .steps = ode->steps, .edge = (int)ode->edge};
 }
 
+/* Sets what is called "steps" in a configuration: of the net, or of the ODE layers of a list; false
+ * when there is none. Numbers are changed in place, for whoever reads the configuration. */
+static bool set_config_steps(cJSON *config, int steps) {
+    bool any = false;
+    if (cJSON_IsObject(config) &&
+        (cJSON_HasObjectItem(config, "family") ||
+         (cJSON_HasObjectItem(config, "layer") &&
+          strcmp(cJSON_GetObjectItem(config, "layer")->valuestring, "ode") == 0))) {
+        cJSON *item = cJSON_GetObjectItemCaseSensitive(config, "steps");
+        if (!item && cJSON_HasObjectItem(config, "layer")) {
+            item = cJSON_AddNumberToObject(config, "steps", steps);
+        }
+        any = cJSON_IsNumber(item);
+        if (any) {
+            cJSON_SetNumberValue(item, steps);
+        }
+    }
+    cJSON *item;
+    cJSON_ArrayForEach(item, config) {
+        any |= (cJSON_IsObject(item) || cJSON_IsArray(item)) && set_config_steps(item, steps);
+    }
+    return any;
+}
+
+bool net_set_steps(struct net *net, int steps, struct error *error) {
+    assert(steps >= 1 && steps <= NET_STEPS_MAX);
+    if (net->plan->ode_count == 0 || !set_config_steps(net->config, steps)) {
+        return error_set(error, ERROR_VALUE,
+                         "the number of steps of this net cannot change: %s",
+                         net->plan->ode_count == 0 ? "it has no ODE block"
+                                                   : "it has one a unit; use cn.net.continuous");
+    }
+    for (int i = 0; i < net->plan->ode_count; i++) {
+        /* The chain's layers are the plan's own, and not constant. */
+        ((struct layer *)net->plan->odes[i]->layer)->steps = steps;
+    }
+    return true;
+}
+
 int net_ode_count(const struct net *net) {
     return net->plan->ode_count;
 }

@@ -75,6 +75,11 @@ struct manifestation {
     int edge; /* enum edge, or -1 */
 };
 struct manifestation net_trained(const struct net *net); /* as configured, resolved */
+/* Makes `steps` the number the net is configured with, in every ODE block: what is trained, stored
+ * and evaluated from now on. Scales of stitches stay (NUMERICS.md eq. 42). False with *error set
+ * for nets whose configuration has no number of steps. No pass that was planned with the former
+ * number (steps 0) may run again. */
+bool net_set_steps(struct net *net, int steps, struct error *error);
 int net_ode_count(const struct net *net);                /* number of ODE blocks */
 int net_ode_nodes(const struct net *net, int block);     /* K of a block */
 

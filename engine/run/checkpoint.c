@@ -20,11 +20,16 @@ static bool save_state(struct train *train, const struct net *net, const char *p
     struct optim *optim = train_optim(train);
     const struct optim_kind *kind = optim_kind(optim);
     int64_t position = train_position(train), updates = optim_updates(optim);
-    struct tensor tensors[4] = {
+    int64_t steered = net_trained(net).steps;
+    struct tensor tensors[6] = {
         {.name = "step", .type = TENSOR_I64, .rank = 0, .data = &position},
         {.name = "updates", .type = TENSOR_I64, .rank = 0, .data = &updates},
     };
     int count = 2;
+    if (train_is_steered(train)) {
+        tensors[count++] = (struct tensor){
+            .name = "control.steps", .type = TENSOR_I64, .rank = 0, .data = &steered};
+    }
     for (int slot = 0; slot < kind->slot_count; slot++, count++) {
         tensors[count] = (struct tensor){.type = type_of(net->kernels),
                                          .rank = 1,
@@ -85,6 +90,7 @@ static const void *find(const struct safetensors *file, const char *path, const 
 /* What a state file holds, checked. */
 struct state {
     int64_t step, updates;
+    int steered; /* steps of the net; 0: none are stored */
     const void *slots[2];
 };
 
@@ -110,6 +116,17 @@ static bool read_state(struct state *state, struct train *train, const struct ne
                          "\"%.250s\" stands at step %lld and this training has %td; give more "
                          "epochs",
                          path, (long long)*step, train_steps(train));
+    }
+    if (train_is_steered(train)) {
+        const int64_t *steered = find(file, path, "control.steps", TENSOR_I64, 1, error);
+        if (!steered) {
+            return false;
+        }
+        if (*steered < 1 || *steered > NET_STEPS_MAX) {
+            return error_set(error, ERROR_FORMAT, "\"%.250s\" holds %lld steps of a net", path,
+                             (long long)*steered);
+        }
+        state->steered = (int)*steered;
     }
     for (int slot = 0; slot < kind->slot_count; slot++) {
         state->slots[slot] = find(file, path, kind->slot_names[slot], type_of(net->kernels),
@@ -143,11 +160,16 @@ bool checkpoint_load(struct net *net, struct train *train, const char *path, str
     (void)snprintf(state_path, sizeof state_path, "%.*s%s", (int)(len - end), path, state_end);
     struct safetensors *file = safetensors_read(state_path, error);
     struct state state = {0};
+    struct error ignored;
+    const int steps = net_trained(net).steps;
     bool good = file && read_state(&state, train, net, file, state_path, error) &&
+                (!state.steered || train_set_steps(train, state.steered, error)) &&
                 model_read_values(net, path, error);
     if (good) {
         apply_state(&state, train, net);
         net_touch(net);
+    } else if (state.steered) {
+        (void)train_set_steps(train, steps, &ignored);
     }
     safetensors_free(file);
     return good;

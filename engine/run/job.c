@@ -359,3 +359,24 @@ void job_event(struct job *job, const struct event *event) {
 double job_seconds(const struct job *job) {
     return worker_seconds((struct job *)job);
 }
+
+bool job_question(struct job *job, struct steering_decision *question) {
+    pthread_mutex_lock(&job->mutex);
+    const bool asks = job->asks;
+    if (asks) {
+        *question = job->question;
+    }
+    pthread_mutex_unlock(&job->mutex);
+    return asks;
+}
+
+void job_answer(struct job *job, int steps, const char *text) {
+    pthread_mutex_lock(&job->mutex);
+    if (job->asks) {
+        job->answer = steps;
+        (void)snprintf(job->answer_text, sizeof job->answer_text, "%s", text ? text : "");
+        job->asks = false;
+    }
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->mutex);
+}

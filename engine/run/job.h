@@ -61,6 +61,12 @@ struct net *job_snapshot(struct job *job, enum precision precision, struct error
 void job_event(struct job *job, const struct event *event);
 double job_seconds(const struct job *job); /* of the run so far, pauses cut out */
 
+/* The question a job waits with (control with rule "manual"); false: it has none. Whoever answers
+ * gives the number of steps to go on with (0: as many as there are) and may say why (text NULL: no).
+ * An answer that nobody waits for any more is dropped. */
+bool job_question(struct job *job, struct steering_decision *question);
+void job_answer(struct job *job, int steps, const char *text);
+
 int job_count(void); /* jobs of this process, in order of start */
 struct job *job_at(int index);
 /* A descriptor that becomes readable when any job has something new (eventfd); the reader reads

@@ -284,6 +284,16 @@ static bool read_control(struct series *series, const cJSON *event) {
     if (!isfinite(control.step) || control.from < 1 || control.to < 1) {
         return false;
     }
+    struct series_decision decision = {.step = control.step,
+                                       .epoch = control.epoch,
+                                       .value = event_field_number(event, "value"),
+                                       .threshold = event_field_number(event, "threshold"),
+                                       .from = control.from,
+                                       .to = control.to};
+    copy_text(decision.rule, sizeof decision.rule, event_field_text(event, "rule"));
+    copy_text(decision.text, sizeof decision.text, event_field_text(event, "text"));
+    series->decisions = grow(series->decisions, series->decision_count, sizeof decision);
+    series->decisions[series->decision_count++] = decision;
     if (control.from == control.to) {
         return true;
     }
@@ -541,6 +551,7 @@ void series_close(struct series *series) {
     cJSON_Delete(series->meta);
     free(series->steps);
     free(series->losses);
+    free(series->decisions);
     free(series->evals);
     free(series->probes);
     free(series->sweeps);

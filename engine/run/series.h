@@ -34,6 +34,13 @@ struct series_control {
     int from, to;
 };
 
+/* A decision of a controller, also one to stay. */
+struct series_decision {
+    double step, epoch, value, threshold;
+    int from, to;
+    char rule[16], text[200];
+};
+
 struct series {
     char path[512], name[64], id[8];
     cJSON *config, *meta;
@@ -55,6 +62,8 @@ struct series {
     ptrdiff_t ratio_count, control_count;
     struct series_ratio *ratios;
     struct series_control *controls;
+    ptrdiff_t decision_count;
+    struct series_decision *decisions; /* controls among them */
     ptrdiff_t nonfinite;       /* steps whose loss was not finite */
     char state[16], text[480]; /* last state event; "queued" before the first */
     char verdict[480];         /* empty: none yet */

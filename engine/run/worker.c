@@ -161,9 +161,9 @@ static bool obey(struct job *job) {
     return go;
 }
 
-/* One step, with the net held against snapshots. Those that wait go first, those that come later
- * wait for this step: neither side can starve the other. */
-static bool step(struct job *job, struct step_report *report) {
+/* Holds the net against snapshots. Those that wait go first, those that come later wait until it is
+ * let go: neither side can starve the other. */
+static void hold(struct job *job) {
     pthread_mutex_lock(&job->mutex);
     ptrdiff_t asked = job->asked;
     while (job->served < asked) {
@@ -171,15 +171,113 @@ static bool step(struct job *job, struct step_report *report) {
     }
     job->stepping = true;
     pthread_mutex_unlock(&job->mutex);
-    bool stepped = train_step(job->train, report);
+}
+
+/* With the seconds of a step in between; 0: none was made. */
+static void let_go(struct job *job, double seconds) {
     pthread_mutex_lock(&job->mutex);
     job->stepping = false;
-    if (stepped) {
-        job->step_seconds[job->step_count++ % STEP_SECONDS_KEPT] = report->seconds;
+    if (seconds > 0) {
+        job->step_seconds[job->step_count++ % STEP_SECONDS_KEPT] = seconds;
     }
     pthread_cond_broadcast(&job->changed);
     pthread_mutex_unlock(&job->mutex);
+}
+
+static bool step(struct job *job, struct step_report *report) {
+    hold(job);
+    bool stepped = train_step(job->train, report);
+    let_go(job, stepped ? report->seconds : 0);
     return stepped;
+}
+
+/* ---- steering ------------------------------------------------------------------------------ */
+
+static void write_control(struct job *job, const struct steering_decision *decision) {
+    struct event event;
+    char line[sizeof decision->text + 80];
+    event_begin(&event, "control");
+    event_number(&event, "step", (double)decision->step);
+    event_number(&event, "epoch", epoch_now(job));
+    event_number(&event, "seconds", worker_seconds(job));
+    event_number(&event, "from", decision->from);
+    event_number(&event, "to", decision->to);
+    event_text(&event, "rule", steering_rule_names[decision->rule]);
+    event_number(&event, "value", decision->value);
+    event_number(&event, "threshold", decision->threshold);
+    event_text(&event, "text", decision->text);
+    send(job, &event, true);
+    (void)snprintf(line, sizeof line, "step %td: N %d -> %d: %s", decision->step, decision->from,
+                   decision->to, decision->text);
+    record_log(job->record, worker_seconds(job), line);
+}
+
+/* Waits, at most so many seconds, until the question is answered or there is another order. */
+static void wait_for_answer(struct job *job, double seconds) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    const double whole = floor(seconds);
+    until.tv_sec += (time_t)whole;
+    until.tv_nsec += (long)((seconds - whole) * 1e9);
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (job->asks && job->command == COMMAND_RUN &&
+           pthread_cond_timedwait(&job->changed, &job->mutex, &until) == 0) {
+    }
+}
+
+/* Asks whoever serves the job (job_question) what to do; false when the job is to stop, which
+ * leaves everything as it is. */
+static bool ask(struct job *job, struct steering_decision *decision) {
+    const double began = worker_seconds(job), patience = train_patience(job->train);
+    int steps = 0;
+    char text[sizeof job->answer_text] = "";
+    bool answered = false, go = true;
+    pthread_mutex_lock(&job->mutex);
+    job->question = *decision;
+    job->asks = true;
+    pthread_mutex_unlock(&job->mutex);
+    queue_wake();
+    while (go && !answered) {
+        const double left = patience - (worker_seconds(job) - began);
+        pthread_mutex_lock(&job->mutex);
+        if (left > 0) {
+            wait_for_answer(job, left);
+        }
+        answered = !job->asks;
+        steps = answered ? job->answer : 0;
+        (void)snprintf(text, sizeof text, "%s", answered ? job->answer_text : "");
+        pthread_mutex_unlock(&job->mutex);
+        if (!answered && left <= 0) {
+            break;
+        }
+        go = obey(job);
+    }
+    pthread_mutex_lock(&job->mutex);
+    job->asks = false;
+    pthread_mutex_unlock(&job->mutex);
+    if (!answered) {
+        (void)snprintf(text, sizeof text, "kept: %s",
+                       go ? "nobody answered in time" : "the job was stopped before an answer");
+    }
+    hold(job);
+    train_answer(job->train, decision, steps, text[0] ? text : NULL);
+    let_go(job, 0);
+    return go;
+}
+
+/* Makes the decision that is due, if one is; false when the job is to stop. */
+static bool control(struct job *job) {
+    struct steering_decision decision;
+    if (!train_control_due(job->train)) {
+        return true;
+    }
+    hold(job);
+    train_control(job->train, &decision);
+    let_go(job, 0);
+    const bool go = !decision.asks || ask(job, &decision);
+    write_control(job, &decision);
+    return go;
 }
 
 /* ---- evaluations -------------------------------------------------------------------------- */
@@ -344,6 +442,9 @@ static enum job_state train_on(struct job *job, char *text, size_t size) {
             (void)snprintf(text, size, "%.4g seconds are over at step %td of %td", limit,
                            train_position(job->train), train_steps(job->train));
             return JOB_DONE;
+        }
+        if (!control(job)) {
+            continue; /* the order to stop is obeyed above */
         }
         if (!step(job, &report)) {
             return JOB_DONE;

@@ -39,10 +39,14 @@ struct job {
     double next_checkpoint;           /* epoch */
 
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* command, stepping or served */
+    pthread_cond_t changed; /* command, stepping, served or asks */
     enum command command;
     volatile bool interrupt; /* command is not RUN: read without the mutex by evaluations */
     bool stepping;           /* the net's values may be in change */
+    bool asks;               /* waits for an answer to `question` */
+    struct steering_decision question;
+    int answer; /* steps; 0: as many as there are */
+    char answer_text[sizeof((struct steering_decision *)0)->text]; /* or "" */
     ptrdiff_t asked, served; /* copies of the values that were wanted, and made */
     double began, paused, pause_began; /* clock; seconds; clock, 0 while not paused */
     double step_seconds[STEP_SECONDS_KEPT];
