@@ -47,7 +47,8 @@ const struct option convergence_options_table[] = {
      .kind = OPTION_NUMBER,
      FIELD(t1),
      .fallback = "0",
-     .help = "the end, a whole number of dt behind t0; absent: about a fifth of the system's time"},
+     .help = "the end, a whole number of dt behind t0; absent: about a fifth of the "
+             "time customary for the system"},
     {.name = "finest",
      .kind = OPTION_INTEGER,
      FIELD(finest),
@@ -336,7 +337,7 @@ static void read_times(lua_State *L, struct reading *r) {
         if (!system && !sampled) {
             bind_refuse(L, "%s: \"t1\" is missing: the time at which errors are taken", r->call);
         }
-        const double last = sampled ? r->truth.times[r->truth.samples - 1] : system->t1;
+        const double last = sampled ? r->truth.times[r->truth.samples - 1] : system_end(system);
         o->t1 = convergence_data_end(o->t0, last, o->dt, (int)o->coarsest);
     }
 }

@@ -322,6 +322,19 @@ Test(system, what_cannot_be_is_refused_by_name) {
     cr_expect(strstr(error.text, "cannot be followed beyond"), "%s", error.text);
 }
 
+Test(system, a_long_time_ends_where_it_is_customary) {
+    struct error error;
+    struct system system;
+    cJSON *config = cJSON_Parse("{\"name\":\"pendulum\",\"t0\":3,\"t1\":203}");
+    cr_assert(system_read(&system, config, "test", NULL, &error), "%s", error.text);
+    cr_expect_float_eq(system_end(&system), 13, 1e-15);
+    cJSON_Delete(config);
+    config = cJSON_Parse("{\"name\":\"pendulum\",\"t1\":4}");
+    cr_assert(system_read(&system, config, "test", NULL, &error), "%s", error.text);
+    cr_expect_float_eq(system_end(&system), 4, 1e-15);
+    cJSON_Delete(config);
+}
+
 Test(system, a_resolved_system_reads_as_itself) {
     const struct system system =
         make("{\"name\": \"lotka_volterra\", \"death\": 2.75, \"y0\": [0.3, 4.1], \"t1\": -7}");

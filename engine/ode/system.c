@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -133,6 +134,10 @@ bool system_read(struct system *system, const cJSON *config, const char *call,
     }
     *system = *read;
     return true;
+}
+
+double system_end(const struct system *system) {
+    return fmin(system->t1, system->t0 + strtod(system->type->t1, NULL));
 }
 
 cJSON *system_write(const struct system *system) {

@@ -55,6 +55,8 @@ int system_options(const struct system_type *type, struct option table[SYSTEM_OP
  * `ignored` (NULL-terminated, may be NULL) are passed over; `call` names the call in errors. */
 bool system_read(struct system *system, const cJSON *config, const char *call,
                  const char *const *ignored, struct error *error);
+/* The end of the time customary for its type, or the system's own t1 if that comes before. */
+double system_end(const struct system *system);
 /* The same object with everything resolved; the caller owns it. */
 cJSON *system_write(const struct system *system);
 

@@ -29,7 +29,7 @@ const struct option dynamics_options_table[] = {
      .kind = OPTION_JSON,
      .offset = offsetof(struct settings, t1),
      .fallback = "",
-     .help = "when errors are taken; default about a fifth of the system's time"},
+     .help = "when errors are taken; default about a fifth of the time customary for the system"},
     {.name = "target",
      .kind = OPTION_JSON,
      .offset = offsetof(struct settings, target),
@@ -170,7 +170,8 @@ static bool plan(struct dynamics *d, const struct net *net, const cJSON *config,
     const struct convergence_options options = {
         .dt = dt,
         .t0 = system->t0,
-        .t1 = isnan(t1) ? convergence_data_end(system->t0, system->t1, dt, d->coarsest) : t1,
+        .t1 = isnan(t1) ? convergence_data_end(system->t0, system_end(system), dt, d->coarsest)
+                        : t1,
         .n = system->type->n,
         .count = d->data.count,
         .y0 = d->data.y0,
