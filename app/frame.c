@@ -95,7 +95,7 @@ static const struct {
     {"l  L", "log scale of y, of x"},
     {"s", "mean over 0, 10, 30, 100, 300 steps; dots: raw"},
     {"t", "x in steps, epochs, seconds"},
-    {"m", "panel 3: accuracy, rate, gradient norm"},
+    {"m", "panel 3: accuracy, rate, gradient norm, steps"},
     {"x", "cursor that reads values; arrows move it"},
     {"+ -", "zoom x in and out around the cursor"},
     {"< >", "move the zoomed range; also arrows"},

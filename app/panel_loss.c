@@ -42,17 +42,40 @@ static void read_out(const struct scene *scene, struct grid *grid, struct rect r
     }
 }
 
-/* Of many decisions the latest. */
-static void mark_controls(const struct track *track, struct chart *chart) {
+/* Of the run's last decisions those that change most, and none too close to another one. */
+static void mark_controls(const struct track *track, int columns, struct chart *chart) {
+    enum { APART = 3, MOST = 400 };
     const struct series *series = track->series;
-    ptrdiff_t room = CHART_MARKS - chart->mark_count;
-    ptrdiff_t first = series->control_count > room ? series->control_count - room : 0;
-    for (ptrdiff_t i = first; i < series->control_count; i++) {
-        const struct series_control *control = &series->controls[i];
+    const struct axis axis = {chart->scale_x, chart->x_lo, chart->x_hi};
+    ptrdiff_t skipped = series->control_count > MOST ? series->control_count - MOST : 0;
+    const struct series_control *controls = series->controls + skipped;
+    int count = (int)(series->control_count - skipped);
+    double places[MOST], changes[MOST]; /* places in columns, nan outside; 0: no more to draw */
+    for (int i = 0; i < count; i++) {
+        /* one of before the first step stands at it */
+        double place =
+            axis_place(&axis, track_x_at(track, controls[i].step > 0 ? controls[i].step : 1));
+        places[i] = place * columns;
+        changes[i] =
+            place >= 0 && place <= 1 ? fabs(log((double)controls[i].to / controls[i].from)) : 0;
+    }
+    while (chart->mark_count < CHART_MARKS) {
+        int best = -1;
+        for (int i = 0; i < count; i++) {
+            best = changes[i] > 0 && (best < 0 || changes[i] > changes[best]) ? i : best;
+        }
+        if (best < 0) {
+            return;
+        }
         struct chart_mark *mark = &chart->marks[chart->mark_count++];
-        *mark = (struct chart_mark){.at = track_x_at(track, control->step),
+        *mark = (struct chart_mark){.at = axis_value(&axis, places[best] / columns),
                                     .colour = GRID_LINE + track->style % GRID_STYLES};
-        (void)snprintf(mark->label, sizeof mark->label, "%d\u2192%d", control->from, control->to);
+        (void)snprintf(mark->label, sizeof mark->label, "%d\u2192%d", controls[best].from,
+                       controls[best].to);
+        double chosen = places[best];
+        for (int i = 0; i < count; i++) {
+            changes[i] = fabs(places[i] - chosen) < APART ? 0 : changes[i];
+        }
     }
 }
 
@@ -74,7 +97,7 @@ static void draw(const struct scene *scene, struct grid *grid, struct rect rect)
         struct chart_line *line = &chart.lines[chart.count++];
         *line = (struct chart_line){.line = &track->smooth_loss, .style = track->style};
         line->band = scene->span > 0 ? &track->loss : NULL;
-        mark_controls(track, &chart);
+        mark_controls(track, rect.width, &chart);
         if (track->smooth_loss.count > 0) {
             char value[FORMAT_SIZE];
             const char *name = rect.width >= 70 ? track->series->name : "";

@@ -1,6 +1,6 @@
 /* Panel 3: validation accuracy (of runs that learn dynamics: the error as h -> 0 over that at the
- * trained step), learning rate, gradient norm: all three where there is room, else the one that key
- * m has chosen. */
+ * trained step), learning rate, gradient norm, and the number of steps where a controller changes
+ * it: all of them where there is room, else the one that key m has chosen. */
 #include <math.h>
 #include <stdio.h>
 
@@ -15,14 +15,26 @@ static const struct {
     {"accuracy, %", "acc, %", false, true},
     {"learning rate", "rate", false, false},
     {"gradient norm", "norm", true, false},
+    {"steps N", "steps", false, false},
     {"error as h -> 0 / at dt", "h -> 0 / dt", true, false},
 };
 
-enum { ACCURACY, RATE, NORM, METRICS, RATIO = METRICS };
+enum { ACCURACY, RATE, NORM, STEPS, RATIO };
+
+/* How many of them are shown: steps only where they change. */
+static int metric_count(const struct scene *scene) {
+    const struct track *track;
+    for (int i = 0; (track = scene_shown(scene, i)); i++) {
+        if (track->series->control_count > 0) {
+            return STEPS + 1;
+        }
+    }
+    return NORM + 1;
+}
 
 static const struct trace *trace_of(const struct track *track, int metric) {
     const struct trace *const traces[] = {&track->accuracy, &track->rate, &track->smooth_norm,
-                                          &track->ratio};
+                                          &track->steps, &track->ratio};
     return traces[metric];
 }
 
@@ -44,7 +56,7 @@ static void draw_one(const struct scene *scene, struct grid *grid, struct rect r
         .floor_y = metrics[metric].is_log ? (double)NAN : 0,
         .ceil_y = metrics[metric].is_percent ? 100 : (double)NAN,
         .least_range = metrics[metric].is_percent ? 2 : 0,
-        .has_zero = metric == RATE,
+        .has_zero = metric == RATE || metric == STEPS,
         .x_name = scene_x_name(scene),
         .has_cursor = scene->has_cursor,
         .cursor = scene->cursor,
@@ -80,20 +92,18 @@ static void draw_one(const struct scene *scene, struct grid *grid, struct rect r
 
 static void draw(const struct scene *scene, struct grid *grid, struct rect rect) {
     enum { LEAST_WIDTH = 30, LEAST_HEIGHT = 6 };
-    if (rect.width >= METRICS * LEAST_WIDTH) {
-        int width = rect.width / METRICS;
-        for (int i = 0; i < METRICS; i++) {
+    int count = metric_count(scene), chosen = scene->metric % count;
+    int width = rect.width / count, height = rect.height / count;
+    for (int i = 0; i < count; i++) {
+        if (width >= LEAST_WIDTH) {
             draw_one(scene, grid, (struct rect){rect.x + i * width, rect.y, width - 1, rect.height},
                      i);
-        }
-    } else if (rect.height >= METRICS * LEAST_HEIGHT) {
-        int height = rect.height / METRICS;
-        for (int i = 0; i < METRICS; i++) {
+        } else if (height >= LEAST_HEIGHT) {
             draw_one(scene, grid, (struct rect){rect.x, rect.y + i * height, rect.width, height},
                      i);
+        } else if (i == chosen) {
+            draw_one(scene, grid, rect, i);
         }
-    } else {
-        draw_one(scene, grid, rect, scene->metric % METRICS);
     }
 }
 

@@ -405,7 +405,7 @@ static void panel_key(struct scene *scene, int key) {
         scene->log_x[scene->focus] = !scene->log_x[scene->focus];
         break;
     case 'm':
-        scene->metric = (scene->metric + 1) % 3;
+        scene->metric = (scene->metric + 1) % 12; /* the panel takes the rest by 3 or 4 */
         break;
     case 'b':
         scene->kind = scene->is_ascii ? CANVAS_ASCII : (enum canvas_kind)((scene->kind + 1) % 3);

@@ -8,12 +8,12 @@
 #include "depth/tableau.h"
 #include "run/event_field.h"
 
-enum { TRACES = 8 };
+enum { TRACES = 9 };
 
 static void list_traces(struct track *track, struct trace *traces[TRACES]) {
     struct trace *all[TRACES] = {&track->loss,        &track->norm,        &track->rate,
                                  &track->smooth_loss, &track->smooth_norm, &track->accuracy,
-                                 &track->probed,      &track->ratio};
+                                 &track->probed,      &track->ratio,       &track->steps};
     memcpy(traces, all, sizeof all);
 }
 
@@ -75,6 +75,7 @@ static void read_steps(struct track *track) {
         trace_add(&track->smooth_loss, x,
                   smoothed(&track->loss_smoother, track->span, step->step, step->loss));
         trace_add(&track->rate, x, step->rate);
+        trace_add(&track->steps, x, series_steps_at(series, step->step));
         trace_add(&track->norm, x, step->grad_norm);
         trace_add(&track->smooth_norm, x,
                   smoothed(&track->norm_smoother, track->span, step->step, step->grad_norm));
@@ -82,7 +83,7 @@ static void read_steps(struct track *track) {
 }
 
 static bool is_trained(const struct series *series, const struct series_probe *probe) {
-    return probe->steps == series->trained_steps &&
+    return probe->steps == series_steps_at(series, probe->step + 1) &&
            strcmp(series->schemes[probe->scheme], series->trained_scheme) == 0;
 }
 

@@ -48,6 +48,7 @@ struct track {
     struct trace smooth_loss, smooth_norm; /* the same as loss and norm when span is 0 */
     struct trace probed;   /* percent, the probes of the trained cell, over training steps */
     struct trace accuracy; /* percent, validation: evaluations, and probes of the trained cell */
+    struct trace steps;    /* of each ODE block, which a controller may change */
     struct trace ratio;    /* of convergence events: the error as h -> 0 over that at dt */
     struct smoother {
         double weight, sum; /* so far: sum of w, and of w y */

@@ -35,7 +35,7 @@ static const struct help_entry entries[] = {
         .line = "what the panels of the live screen show",
         .text =
             "1 is the training loss: the line a running mean, the dots each step. A vertical rule "
-            "with 2 -> 4 is a step controller's decision.\n\n"
+            "with 2 -> 4 is a step controller's decision (of many, those that change most).\n\n"
             "2 is the accuracy of the same weights under other schemes and steps, the trained cell "
             "in brackets. Faint with a tilde: measured on weights that have changed a good deal "
             "since.\n\n"
@@ -48,8 +48,8 @@ static const struct help_entry entries[] = {
             "scheme. An arrow on the axis is an error of zero, ! one that is not finite.\n\n"
             "3 is the validation accuracy (for dynamics: the error as h goes to 0 over that at "
             "dt), "
-            "learning rate and gradient norm; m chooses where there is room for one. 4 is the "
-            "log. Keys: ?",
+            "learning rate, gradient norm, and the steps N that a controller changes; m chooses "
+            "where there is room for one. 4 is the log. Keys: ?",
     },
     {
         .name = "prompt",

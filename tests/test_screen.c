@@ -170,6 +170,36 @@ Test(screen, sweep_on_the_test_part_takes_the_place_of_probes) {
     expect_all(draw(160, 50), expected);
 }
 
+Test(screen, trained_cell_follows_a_controller) {
+    const char *path = fake_run(scratch_path(""), "steered", true, 430);
+    fake_append(path, "{\"kind\":\"control\",\"step\":430,\"epoch\":1,\"from\":1,\"to\":4}");
+    char line[200];
+    for (int step = 431; step <= 500; step++) {
+        (void)snprintf(
+            line, sizeof line,
+            "{\"kind\":\"step\",\"step\":%d,\"epoch\":%.4g,\"seconds\":%.4g,\"loss\":0.5}", step,
+            step / 430.0, 0.07 * step);
+        fake_append(path, line);
+    }
+    static const double accuracies[] = {0.878, 0.811, 0.7737};
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(
+            line, sizeof line,
+            "{\"kind\":\"probe\",\"step\":500,\"epoch\":1.16,\"seconds\":35,\"scheme\":\"euler\","
+            "\"steps\":%d,\"accuracy\":%g,\"count\":1000}",
+            1 << i, accuracies[i]);
+        fake_append(path, line);
+    }
+    add(path);
+    static const char *const expected[] = {"[77.4]", "trained euler 4", "valid 77.4 %",
+                                           "steps",  "1\u21924",        NULL};
+    const char *text = draw(160, 50);
+    expect_all(text, expected);
+    cr_expect_null(strstr(text, "[87.8]"), "%s", text);
+    const struct trace *accuracy = &scene->tracks[0]->accuracy;
+    cr_expect_float_eq(accuracy->y[0], 87.8, 1e-9, "of step 100, when one step was trained");
+}
+
 Test(screen, gap_within_two_standard_errors_is_no_alarm) {
     const char *path = fake_run(scratch_path(""), "close", true, 100);
     for (int i = 0; i < 2; i++) {

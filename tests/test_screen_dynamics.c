@@ -205,6 +205,33 @@ Test(screen_dynamics, decisions_stand_on_the_loss_curve_and_in_the_log) {
     }
 }
 
+Test(screen_dynamics, of_decisions_close_together_the_largest_is_drawn) {
+    const char *path = fake_run_of(scratch_path(""), "restless", false, 600, false);
+    char line[200];
+    for (int step = 1; step < 600; step += 2) {
+        bool is_large = step == 301;
+        (void)snprintf(line, sizeof line,
+                       "{\"kind\":\"control\",\"step\":%d,\"epoch\":%g,\"from\":%d,\"to\":%d}",
+                       step, step / 430.0, is_large ? 20 : 19, is_large ? 80 : 20);
+        fake_append(path, line);
+    }
+    add(path);
+    static const int sizes[][2] = {{80, 24}, {160, 50}};
+    for (int i = 0; i < 2; i++) {
+        const char *text = draw(sizes[i][0], sizes[i][1]);
+        cr_expect_not_null(strstr(text, "20\u219280"), "%s", text);
+        int row = row_of(text, "1 loss") + 1, rules = 0, last = -9;
+        for (int x = 0; x < grid.width; x++) {
+            if (grid_at(&grid, x, row)->glyph == 0x2506) {
+                cr_expect_geq(x - last, 2, "%s", text);
+                last = x;
+                rules++;
+            }
+        }
+        cr_expect_geq(rules, 3, "%s", text);
+    }
+}
+
 Test(screen_dynamics, probes_and_convergence_have_one_panel_and_the_first_run_decides) {
     add(fake_run(scratch_path(""), "fm-euler", true, 900));
     (void)add_dynamics("pend-rk4", false, 900, 2.1e-4);

@@ -238,6 +238,25 @@ Test(series, control_that_changes_the_steps_is_told_and_one_that_stays_is_not) {
     series_close(series);
 }
 
+Test(series, steps_that_are_controlled_are_those_in_force) {
+    const char *run = make_run("steered");
+    append(run, "metrics.jsonl",
+           "{\"kind\":\"start\",\"steps\":900,\"trained\":{\"scheme\":\"euler\",\"steps\":3}}\n");
+    struct series *series = open_run(run);
+    cr_expect_eq(series_steps_at(series, 100), 3);
+    append(run, "metrics.jsonl",
+           "{\"kind\":\"control\",\"step\":50,\"from\":3,\"to\":6}\n"
+           "{\"kind\":\"control\",\"step\":100,\"from\":6,\"to\":6}\n"
+           "{\"kind\":\"control\",\"step\":150,\"from\":6,\"to\":5}\n");
+    (void)series_update(series);
+    static const int at[][2] = {{1, 3}, {50, 3}, {51, 6}, {150, 6}, {151, 5}, {900, 5}};
+    for (int i = 0; i < 6; i++) {
+        cr_expect_eq(series_steps_at(series, at[i][0]), at[i][1], "step %d", at[i][0]);
+    }
+    cr_expect_eq(series->trained_steps, 5);
+    series_close(series);
+}
+
 Test(series, checkpoints_of_small_epochs_do_not_flood_the_notes) {
     const char *run = make_run("often");
     char line[200];

@@ -118,7 +118,7 @@ static bool read_start(struct series *series, const cJSON *event) {
     const cJSON *trained = cJSON_GetObjectItemCaseSensitive(event, "trained");
     copy_text(series->trained_scheme, sizeof series->trained_scheme,
               event_field_text(trained, "scheme"));
-    series->trained_steps = event_field_count(trained, "steps");
+    series->trained_steps = series->trained_first = event_field_count(trained, "steps");
     const cJSON *probe = cJSON_GetObjectItemCaseSensitive(event, "probe");
     const cJSON *item = NULL;
     series->probe_scheme_count = 0;
@@ -299,6 +299,7 @@ static bool read_control(struct series *series, const cJSON *event) {
     }
     series->controls = grow(series->controls, series->control_count, sizeof control);
     series->controls[series->control_count++] = control;
+    series->trained_steps = control.to;
     char time[24];
     const char *text = event_field_text(event, "text");
     add_note(series, "%sstep %.0f  N %d -> %d%s%s", when(event, time), control.step, control.from,
@@ -560,6 +561,19 @@ void series_close(struct series *series) {
     free(series->controls);
     free(series->notes);
     free(series);
+}
+
+int series_steps_at(const struct series *series, double step) {
+    ptrdiff_t low = 0, high = series->control_count; /* the first decision made at step or behind */
+    while (low < high) {
+        ptrdiff_t middle = low + (high - low) / 2;
+        if (series->controls[middle].step < step) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low > 0 ? series->controls[low - 1].to : series->trained_first;
 }
 
 bool series_verdict_is_named(const struct series *series) {

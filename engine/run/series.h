@@ -46,7 +46,8 @@ struct series {
     cJSON *config, *meta;
     double steps_total, epochs_total, parameters;
     char trained_scheme[32];
-    int trained_steps, nodes;
+    int trained_steps, nodes; /* steps of each ODE block: now; in the beginning: */
+    int trained_first;
     int scheme_count;
     char schemes[32][32]; /* every scheme met in the start event, probes and sweeps */
     int probe_scheme_count, probe_schemes[8]; /* as the start event announces: indices */
@@ -64,9 +65,9 @@ struct series {
     struct series_control *controls;
     ptrdiff_t decision_count;
     struct series_decision *decisions; /* controls among them */
-    ptrdiff_t nonfinite;       /* steps whose loss was not finite */
-    char state[16], text[480]; /* last state event; "queued" before the first */
-    char verdict[480];         /* empty: none yet */
+    ptrdiff_t nonfinite;               /* steps whose loss was not finite */
+    char state[16], text[480];         /* last state event; "queued" before the first */
+    char verdict[480];                 /* empty: none yet */
     bool verdict_pass;
     ptrdiff_t note_count;
     char (*notes)[256];                /* all but steps, probes and sweeps, as lines */
@@ -81,6 +82,8 @@ struct series *series_open(const char *path, struct error *error);
 bool series_update(struct series *series); /* reads what is new; true when anything was */
 void series_close(struct series *series);  /* NULL is fine */
 
+/* The steps of each ODE block that training step `step` was made with. */
+int series_steps_at(const struct series *series, double step);
 /* Whether the verdict's text begins with its word ("FAIL-V: ..."). */
 bool series_verdict_is_named(const struct series *series);
 /* Whether the run has ended: done, stopped, failed or diverged. */
