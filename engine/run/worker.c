@@ -91,7 +91,18 @@ static bool write_net(struct job *job, const char *file, struct error *error) {
     return model_save(job->net, path, error);
 }
 
+enum { STEPS_WRITTEN = 20000 }; /* of a run, about: long runs of tiny steps write every n-th */
+
+static bool is_written(const struct job *job, const struct step_report *report) {
+    const ptrdiff_t steps = train_steps(job->train), every = (steps - 1) / STEPS_WRITTEN + 1;
+    return report->step % every == 0 || report->step == 1 || report->step == steps ||
+           !report->finite;
+}
+
 static void write_step(struct job *job, const struct step_report *report) {
+    if (!is_written(job, report)) {
+        return;
+    }
     struct event event;
     event_begin(&event, "step");
     event_number(&event, "step", (double)report->step);
