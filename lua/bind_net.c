@@ -266,6 +266,24 @@ static int net_parameters(lua_State *L) {
     return bind_done(L, 1);
 }
 
+/* net:terms() -> list of names. */
+static int net_terms(lua_State *L) {
+    const struct net *net = net_check(L, 1)->net;
+    const int count = net_term_count(net);
+    if (count == 0) {
+        bind_refuse(L, "net:terms: this net's field is no polynomial; cn.net.dynamics{ model = "
+                       "\"polynomial\" } has terms");
+    }
+    lua_createtable(L, count, 0);
+    for (int i = 0; i < count; i++) {
+        char name[NET_TERM_SIZE];
+        net_term_name(net, i, name);
+        lua_pushstring(L, name);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
 static int net_statistics(lua_State *L) {
     net_check(L, 1);
     push_values(L, net_use(L, 1, -1), false);
@@ -531,7 +549,9 @@ static const struct help_entry entries[] = {
      .line = "a vector field on states, learned from states an interval apart",
      .text = "The net is the field y' = R(y) and nothing else; its outputs are the states one "
              "interval dt later, through `steps` steps of the scheme, or, with intervals = m, "
-             "the m states that follow, as samples of windows have. Train it on cn.data.system "
+             "the m states that follow, as samples of windows have. With times = \"given\" "
+             "samples carry their t and dt behind the state, and with time = true the field reads "
+             "the time, y' = R(t, y). Train it on cn.data.system "
              "or cn.data.trajectory, judge it by cn.verdict{ system=, net= }, solve it by "
              "cn.ode.solve{ net=, y0=, t1= }. The matrix of a linear model is "
              "net:parameters()[\"block1.fc1.weight\"].",
@@ -599,6 +619,16 @@ static const struct help_entry entries[] = {
      .group = "nets",
      .signature = "net:parameters() -> { name = array }",
      .line = "copies of the trainable parameters, by name"},
+    {.name = "net:terms",
+     .group = "nets",
+     .signature = "net:terms() -> { \"1\", \"x1\", .. \"x1^2 x2\", .. }",
+     .line = "the monomials of a polynomial field, one for each column of its weights",
+     .text = "Each row of net:parameters()[\"block1.fc1.weight\"] holds the coefficients of one "
+             "component of y' in the order of these names; t is the time, where the field reads "
+             "it.",
+     .example = "net = cn.net.dynamics{ state = 2, dt = 0.1, model = \"polynomial\", degree = 3 }\n"
+                "names = net:terms()\n"
+                "assert(#names == 10 and names[8] == \"x1^2 x2\")"},
     {.name = "net:statistics",
      .group = "nets",
      .signature = "net:statistics() -> { name = array }",
@@ -618,6 +648,7 @@ static const luaL_Reg methods[] = {{"evaluate", net_evaluate},
                                    {"save", net_save},
                                    {"parameters", net_parameters},
                                    {"statistics", net_statistics},
+                                   {"terms", net_terms},
                                    {"set", net_set},
                                    {NULL, NULL}};
 static const luaL_Reg getters[] = {{"count", get_count},

@@ -2,6 +2,7 @@
  * and differentiated by ode/adjoint.h, sample by sample; and against differences. */
 #include "net_probe.h"
 
+#include "nets/chain.h"
 #include "nets/net_field.h"
 #include "ode/adjoint.h"
 
@@ -23,14 +24,62 @@ static const struct subject windows[] = {
 };
 enum { WINDOWS = sizeof windows / sizeof *windows };
 
+/* Samples with their t and dt. */
+static const struct subject clocked[] = {
+    {"\"state\":3,\"hidden\":18,\"scheme\":\"rk4\",\"steps\":2,\"times\":\"given\"", 5, 5},
+    {"\"state\":2,\"hidden\":7,\"layers\":2,\"act\":\"gelu\",\"scheme\":\"dopri54\","
+     "\"times\":\"given\",\"time\":true",
+     70, 67},
+    {"\"state\":16,\"hidden\":5,\"scheme\":\"heun2\",\"steps\":3,\"intervals\":2,"
+     "\"times\":\"given\",\"time\":true",
+     600, 37},
+    {"\"state\":15,\"model\":\"linear\",\"scheme\":\"bs32\",\"intervals\":3,"
+     "\"times\":\"given\",\"time\":true",
+     9, 9},
+    {"\"state\":17,\"model\":\"linear\",\"scheme\":\"euler\",\"times\":\"given\"", 33, 33},
+    {"\"state\":1,\"hidden\":40,\"scheme\":\"midpoint\",\"steps\":5,\"times\":\"given\","
+     "\"time\":true,\"intervals\":4",
+     1, 1},
+};
+enum { CLOCKED = sizeof clocked / sizeof *clocked };
+
+static const struct subject polynomials[] = {
+    {"\"state\":2,\"model\":\"polynomial\",\"degree\":3,\"scheme\":\"rk4\",\"steps\":2", 5, 5},
+    {"\"state\":3,\"model\":\"polynomial\",\"scheme\":\"bs32\",\"intervals\":3", 70, 67},
+    {"\"state\":2,\"model\":\"polynomial\",\"degree\":4,\"scheme\":\"midpoint\","
+     "\"times\":\"given\",\"time\":true,\"intervals\":2",
+     40, 37},
+    {"\"state\":16,\"model\":\"polynomial\",\"degree\":2,\"scheme\":\"euler\","
+     "\"times\":\"given\"",
+     9, 9},
+    {"\"state\":1,\"model\":\"polynomial\",\"degree\":1,\"scheme\":\"heun2\",\"steps\":3", 1, 1},
+};
+enum { POLYNOMIALS = sizeof polynomials / sizeof *polynomials };
+
 static struct net *subject_net(const char *options, const char *precision) {
     char json[800];
     snprintf(json, sizeof json,
              "{\"family\":\"dynamics\",\"dt\":0.37,\"seed\":4,\"precision\":\"%s\",%s}", precision,
              options);
     struct net *net = make_net(json);
-    shake(net, 0.2, 43);
+    /* monomials are many and large */
+    shake(net, strstr(options, "polynomial") ? 0.04 : 0.2, 43);
     return net;
+}
+
+/* Samples; their dt between 0.1 and 0.5. */
+static void *make_inputs(const struct net *net, ptrdiff_t batch) {
+    const ptrdiff_t len = input_len(net);
+    double *values = malloc((size_t)(batch * len) * sizeof *values);
+    void *x = normal_reals(net, batch * len, 19);
+    cr_assert_not_null(values);
+    net->kernels->to_doubles(values, x, batch * len);
+    for (ptrdiff_t i = 1; net->plan->clock && i <= batch; i++) {
+        values[i * len - 1] = 0.1 + 0.4 * rng_uniform(29, 3, (uint64_t)i);
+    }
+    net->kernels->from_doubles(x, values, batch * len);
+    free(values);
+    return x;
 }
 
 static int integer_of(const struct net *net, const char *option) {
@@ -60,7 +109,7 @@ static struct result run_with(const struct subject *s, const char *precision, st
                                                               .memory = memory,
                                                               .how = as_configured,
                                                               .pool = pool});
-    void *x = normal_reals(net, s->batch * input_len(net), 19);
+    void *x = make_inputs(net, s->batch);
     void *r = normal_reals(net, s->batch * net->outputs, 23);
     struct result result = {.outputs_len = s->count * net->outputs,
                             .grads_len = net->trainable_len};
@@ -110,7 +159,7 @@ static struct result by_field(const struct subject *s) {
     const ptrdiff_t n = ode.n, inputs = input_len(net);
     const int intervals = integer_of(net, "intervals");
     cr_assert_eq(net->outputs, n * intervals);
-    const double *x = normal_reals(net, s->batch * inputs, 19);
+    const double *x = make_inputs(net, s->batch);
     const double *r = normal_reals(net, s->batch * net->outputs, 23);
     double *a0 = malloc((size_t)n * sizeof *a0);
     struct result result = {.outputs_len = s->count * net->outputs,
@@ -118,9 +167,13 @@ static struct result by_field(const struct subject *s) {
     result.outputs = malloc((size_t)result.outputs_len * sizeof *result.outputs);
     for (ptrdiff_t i = 0; i < s->count * intervals; i++) {
         const ptrdiff_t sample = i / intervals, interval = i % intervals;
+        const bool own = inputs > n;
+        const double t0 = own ? x[sample * inputs + n] : 0.0;
+        const double dt = own ? x[sample * inputs + n + 1] : net_field_time(field);
         const struct adjoint adjoint = {.field = &ode,
                                         .scheme = how.scheme,
-                                        .t1 = (double)(interval + 1) * 0.37,
+                                        .t0 = t0,
+                                        .t1 = t0 + (double)(interval + 1) * dt,
                                         .steps = (interval + 1) * how.steps,
                                         .count = 1};
         cr_assert(adjoint_discrete(&adjoint, ADJOINT_STORED, x + sample * inputs, r + i * n,
@@ -172,7 +225,7 @@ static void check_forward(const struct subject *s) {
     struct net *net = subject_net(s->options, "f64");
     struct pass *pass = make_pass(
         net, &(struct pass_options){.batch = s->batch, .how = as_configured});
-    double *x = normal_reals(net, s->batch * input_len(net), 19);
+    double *x = make_inputs(net, s->batch);
     cr_expect_arr_eq(pass_forward(pass, x, s->count), kept.outputs,
                      (size_t)kept.outputs_len * sizeof(double), "%s", s->options);
     free(x);
@@ -183,18 +236,17 @@ static void check_forward(const struct subject *s) {
 
 /* ---- windows ---- */
 
-Test(dynamics_net, windows_are_solutions_of_the_field_and_so_are_their_gradients) {
-    for (int i = 0; i < WINDOWS; i++) {
-        check_by_field(&windows[i]);
+static void check_all(const struct subject *subjects, int count) {
+    for (int i = 0; i < count; i++) {
+        check_by_field(&subjects[i]);
+        check_bits(&subjects[i], "f32");
+        check_bits(&subjects[i], "f64");
+        check_forward(&subjects[i]);
     }
 }
 
-Test(dynamics_net, windows_have_the_same_bits_by_threads_and_memory) {
-    for (int i = 0; i < WINDOWS; i++) {
-        check_bits(&windows[i], "f32");
-        check_bits(&windows[i], "f64");
-        check_forward(&windows[i]);
-    }
+Test(dynamics_net, windows_are_solutions_of_the_field_and_so_are_their_gradients) {
+    check_all(windows, WINDOWS);
 }
 
 Test(dynamics_net, a_window_is_one_interval_after_another) {
@@ -239,14 +291,16 @@ static void check_spoilt(const char *options) {
     struct net *net = subject_net(options, "f64");
     struct pass *pass =
         make_pass(net, &(struct pass_options){.batch = BATCH, .how = as_configured});
-    double *x = normal_reals(net, BATCH * input_len(net), 57);
+    double *x = make_inputs(net, BATCH);
     double *clean = kept_doubles(net->kernels, pass_forward(pass, x, BATCH), BATCH * net->outputs);
     for (ptrdiff_t f = 0; f < input_len(net); f++) {
         double *value = &x[SPOILT * input_len(net) + f], before = *value;
         *value = NAN;
+        const bool read = net->plan->clock == 0 || f != input_len(net) - 2 ||
+                          strstr(options, "\"time\":true");
         const double *y = pass_forward(pass, x, BATCH);
         for (ptrdiff_t i = 0; i < BATCH * net->outputs; i++) {
-            cr_expect(i / net->outputs == SPOILT ? isnan(y[i]) : y[i] == clean[i],
+            cr_expect(read && i / net->outputs == SPOILT ? isnan(y[i]) : y[i] == clean[i],
                       "%s: input %td, output %td", options, f, i);
         }
         *value = before;
@@ -259,6 +313,11 @@ static void check_spoilt(const char *options) {
 
 Test(dynamics_net, a_sample_that_is_not_finite_leaves_the_others_alone) {
     check_spoilt("\"state\":3,\"hidden\":18,\"scheme\":\"rk4\",\"steps\":2,\"intervals\":3");
+    check_spoilt("\"state\":3,\"hidden\":18,\"scheme\":\"rk4\",\"steps\":2,\"times\":\"given\"");
+    check_spoilt("\"state\":16,\"hidden\":18,\"scheme\":\"rk4\",\"times\":\"given\","
+                 "\"time\":true");
+    check_spoilt("\"state\":3,\"model\":\"polynomial\",\"scheme\":\"heun2\","
+                 "\"times\":\"given\",\"time\":true,\"intervals\":2");
 }
 
 #define DYNAMICS(more)                                                                             \
@@ -270,6 +329,104 @@ Test(dynamics_net, gradients_of_windows_are_those_of_differences) {
     check_gradient(DYNAMICS("\"state\":3,\"model\":\"linear\",\"scheme\":\"bs32\",\"steps\":2,"
                             "\"intervals\":4"),
                    5, true, as_configured);
+}
+
+/* ---- samples with clocks ---- */
+
+Test(dynamics_net, samples_with_clocks_are_solutions_from_t_through_dt) {
+    check_all(clocked, CLOCKED);
+}
+
+Test(dynamics_net, gradients_with_clocks_are_those_of_differences) {
+    check_gradient(DYNAMICS("\"state\":2,\"hidden\":9,\"scheme\":\"rk4\",\"intervals\":3,"
+                            "\"times\":\"given\",\"time\":true"),
+                   5, true, as_configured);
+    check_gradient(DYNAMICS("\"state\":3,\"hidden\":4,\"act\":\"softplus\",\"steps\":2,"
+                            "\"scheme\":\"heun2\",\"times\":\"given\""),
+                   5, true, as_configured);
+}
+
+Test(dynamics_net, equal_clocks_are_the_uniform_net) {
+    enum { COUNT = 19, N = 3, M = 4 };
+    static const char *const options = "\"state\":3,\"hidden\":9,\"scheme\":\"dopri54\","
+                                       "\"steps\":2,\"intervals\":4";
+    char more[200];
+    snprintf(more, sizeof more, "%s,\"times\":\"given\"", options);
+    struct net *uniform = subject_net(options, "f64"), *given = subject_net(more, "f64");
+    double *x = normal_reals(uniform, COUNT * N, 61), clocks[COUNT * (N + 2)];
+    double *r = normal_reals(uniform, COUNT * N * M, 67);
+    cr_assert_eq(given->input[0], N + 2);
+    for (int i = 0; i < COUNT; i++) {
+        memcpy(clocks + i * (N + 2), x + i * N, N * sizeof *x);
+        clocks[i * (N + 2) + N] = 1e3 * i;
+        clocks[i * (N + 2) + N + 1] = 0.37;
+    }
+    const struct pass_options plan = {.batch = COUNT, .gradients = true, .how = as_configured};
+    struct pass *a = make_pass(uniform, &plan), *b = make_pass(given, &plan);
+    const double *ya = pass_forward(a, x, COUNT), *yb = pass_forward(b, clocks, COUNT);
+    expect_close(ya, yb, COUNT * N * M, 1e-15, "outputs", options);
+    pass_backward(a, r);
+    pass_backward(b, r);
+    expect_close(uniform->grads, given->grads, given->trainable_len, 1e-14, "gradient", options);
+    pass_free(a);
+    pass_free(b);
+    free(x);
+    free(r);
+    net_free(uniform);
+    net_free(given);
+}
+
+/* y' = a t + b with weights as they are: what Runge-Kutta schemes of order 2 integrate exactly. */
+Test(dynamics_net, the_time_a_stage_reads_is_its_own) {
+    struct net *net = make_net(DYNAMICS("\"state\":1,\"model\":\"polynomial\",\"degree\":1,"
+                                        "\"scheme\":\"rk4_38\",\"steps\":3,\"intervals\":2,"
+                                        "\"times\":\"given\",\"time\":true"));
+    const double weights[] = {0.4, 0.0, -1.7}; /* of 1, x1, t */
+    memcpy(net->values, weights, sizeof weights);
+    net_touch(net);
+    struct pass *pass = make_pass(net, &(struct pass_options){.batch = 2, .how = as_configured});
+    const double x[] = {0.3, 2.0, 0.7, -5.1, -1.5, 0.02};
+    const double *y = pass_forward(pass, x, 2);
+    for (int i = 0; i < 4; i++) {
+        const double *sample = x + i / 2 * 3, t0 = sample[1];
+        const double t1 = t0 + (i % 2 + 1) * sample[2];
+        const double exact =
+            sample[0] + 0.4 * (t1 - t0) - 1.7 * (t1 * t1 - t0 * t0) / 2.0;
+        cr_expect_float_eq(y[i], exact, 4e-15, "%d: off by %g", i, y[i] - exact);
+    }
+    pass_free(pass);
+    net_free(net);
+}
+
+/* ---- polynomials ---- */
+
+Test(dynamics_net, polynomials_are_solutions_of_their_field) {
+    check_all(polynomials, POLYNOMIALS);
+}
+
+Test(dynamics_net, gradients_of_polynomials_are_those_of_differences) {
+    check_gradient(DYNAMICS("\"state\":2,\"model\":\"polynomial\",\"degree\":3,"
+                            "\"scheme\":\"rk4\",\"intervals\":2"),
+                   5, true, as_configured);
+}
+
+Test(dynamics_net, a_polynomial_starts_at_zero_and_names_its_terms) {
+    struct net *net = make_net(DYNAMICS("\"state\":2,\"model\":\"polynomial\",\"degree\":3"));
+    static const char *const names[] = {"1",    "x1",      "x2",      "x1^2", "x1 x2",
+                                        "x2^2", "x1^3",    "x1^2 x2", "x1 x2^2", "x2^3"};
+    char name[NET_TERM_SIZE];
+    cr_assert_eq(net_term_count(net), 10);
+    cr_assert_eq(net->trainable_len, 20);
+    cr_assert_eq(net_parameter(net, "block1.fc1.weight")->shape[2], 10); /* after one cell */
+    for (int i = 0; i < 10; i++) {
+        net_term_name(net, i, name);
+        cr_expect_str_eq(name, names[i]);
+        cr_expect(((double *)net->values)[i] == 0.0 && ((double *)net->values)[10 + i] == 0.0);
+    }
+    net_free(net);
+    net = make_net(DYNAMICS("\"state\":2"));
+    cr_expect_eq(net_term_count(net), 0);
+    net_free(net);
 }
 
 /* ---- what is refused ---- */
@@ -284,7 +441,16 @@ static void expect_refused(const char *json, const char *why) {
 
 Test(dynamics_net, what_cannot_be_is_refused_in_a_sentence) {
     expect_refused(DYNAMICS("\"state\":2,\"intervals\":3,\"field\":\"layers\""),
-                   "field = \"layers\" goes through one interval, not 3");
+                   "field = \"layers\" cannot have intervals = 3");
     expect_refused(DYNAMICS("\"state\":2,\"intervals\":3,\"model\":\"matrix\""),
-                   "model = \"matrix\" goes through one interval, not 3");
+                   "cannot have intervals = 3");
+    expect_refused(DYNAMICS("\"state\":2,\"times\":\"given\",\"field\":\"layers\""),
+                   "field = \"layers\" cannot have times = \"given\"");
+    expect_refused(DYNAMICS("\"state\":2,\"times\":\"given\",\"model\":\"matrix\""),
+                   "cannot have times = \"given\"");
+    expect_refused(DYNAMICS("\"state\":2,\"time\":true"), "use times = \"given\"");
+    expect_refused("{\"family\":\"dynamics\",\"state\":2}", "\"dt\" is missing");
+    expect_refused(DYNAMICS("\"state\":12,\"model\":\"polynomial\",\"degree\":6,"
+                            "\"times\":\"given\",\"time\":true"),
+                   "more than 10000 monomials of degree 6 or less in 13 features");
 }

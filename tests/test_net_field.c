@@ -139,6 +139,56 @@ Test(net_field, monomials_are_lifted_and_pulled_back) {
     net_free(net);
 }
 
+/* y' = C phi(t, y) by the names of the terms; and the vector-Jacobian product by differences. */
+Test(net_field, a_polynomial_in_state_and_time_is_what_its_terms_say) {
+    struct net *net = make_net(
+        "{\"family\":\"dynamics\",\"state\":2,\"model\":\"polynomial\",\"degree\":3,"
+        "\"times\":\"given\",\"time\":true}");
+    shake(net, 0.8, 37);
+    struct net_field *field = field_of(net);
+    const struct ode_field ode = net_field_ode(field);
+    const double t[] = {0.7, -1.2}, y[] = {0.31, -0.83, 1.21, 0.57}, a[] = {0.9, -0.4, 0.2, 1.3};
+    const int terms = net_term_count(net);
+    double dy[4], ybar[4], expected[4] = {0};
+    cr_assert_eq(terms, 20);
+    cr_assert_eq(ode.n, 2);
+    cr_assert(net_field_physical(field) && net_field_whole(net) && !net_field_single(net));
+    for (int k = 0; k < 4; k++) {
+        for (int term = 0; term < terms; term++) {
+            char name[NET_TERM_SIZE];
+            double product = 1;
+            net_term_name(net, term, name);
+            for (char *rest = name, *word; (word = strsep(&rest, " "));) {
+                const char *power = strchr(word, '^');
+                const double base = *word == 't' ? t[k / 2]
+                                    : *word == '1' ? 1
+                                                   : y[k / 2 * 2 + (word[1] == '2')];
+                product *= pow(base, power ? atoi(power + 1) : 1);
+            }
+            expected[k] += ((double *)net->values)[k % 2 * terms + term] * product;
+        }
+    }
+    cr_assert(ode.value(ode.context, 2, t, y, dy));
+    for (int k = 0; k < 4; k++) {
+        cr_expect_float_eq(dy[k], expected[k], 1e-13 * fmax(1, fabs(expected[k])));
+    }
+    cr_assert(ode.pull(ode.context, 2, t, y, a, ybar, 1));
+    for (int k = 0; k < 4; k++) { /* four points are exact on cubics */
+        double moved[4], slope = 0;
+        const double h = 0.05, weights[] = {8, -8, -1, 1}, places[] = {1, -1, 2, -2};
+        for (int p = 0; p < 4; p++) {
+            memcpy(moved, y, sizeof moved);
+            moved[k] += places[p] * h;
+            cr_assert(ode.value(ode.context, 2, t, moved, dy));
+            slope += weights[p] * (a[k / 2 * 2] * dy[k / 2 * 2] +
+                                   a[k / 2 * 2 + 1] * dy[k / 2 * 2 + 1]) / (12 * h);
+        }
+        cr_expect_float_eq(ybar[k], slope, 1e-11 * fmax(1, fabs(slope)));
+    }
+    net_field_free(field);
+    net_free(net);
+}
+
 Test(net_field, it_is_a_copy_and_says_what_it_cannot_be) {
     struct net *net = make_stack(1, 1, false, "tanh");
     struct net_field *field = field_of(net);

@@ -364,8 +364,8 @@ INLINE ptrdiff_t value_len(ptrdiff_t features, enum activation act) {
 }
 
 void NAME(field_plan)(struct field *f) {
-    const ptrdiff_t in = padded(f->in);
-    f->first_at = f->lift || f->first != ACT_NONE ? in : 0;
+    const ptrdiff_t in = f->lead + padded(f->in);
+    f->first_at = f->lift || f->first != ACT_NONE ? in : f->lead;
     ptrdiff_t at = in + (f->lift                 ? padded(f->lift->count)
                          : f->first != ACT_NONE ? value_len(f->in, f->first)
                                                 : 0);
@@ -397,15 +397,16 @@ void NAME(field_plan)(struct field *f) {
 }
 
 void NAME(field_value)(const struct field *f, void *trace_, ptrdiff_t rows) {
-    real *trace = trace_, *x = trace;
+    real *trace = trace_, *x = trace + f->lead * rows;
     const char *next = (const char *)(trace + f->trace_len * rows);
     if (f->lift) {
+        NAME(monomials)(trace + f->first_at * rows, x, f->lift, rows);
         x = trace + f->first_at * rows;
-        NAME(monomials)(x, trace, f->lift, rows);
     } else if (f->first != ACT_NONE) {
         const ptrdiff_t len = padded(f->in) * rows;
-        x = trace + f->first_at * rows;
-        activate(x, trace, x + len, len / LANES, f->first);
+        real *y = trace + f->first_at * rows;
+        activate(y, x, y + len, len / LANES, f->first);
+        x = y;
     }
     for (int n = 0; n < f->count; n++) {
         const struct field_layer *l = &f->layers[n];
@@ -437,7 +438,7 @@ void NAME(field_back)(const struct field *f, const void *trace_, void *back_, vo
         next += prefetched(&p, rows);
     }
     if (f->lift) {
-        NAME(monomials_back)(dx, first, trace, trace + f->first_at * rows, f->lift, rows);
+        NAME(monomials_back)(dx, first, trace + f->lead * rows, trace + f->first_at * rows, f->lift, rows);
     } else if (f->first != ACT_NONE) {
         const ptrdiff_t len = padded(f->in) * rows;
         deactivate(dx, trace + f->first_at * rows + (f->first == ACT_GELU ? len : 0), len / LANES,

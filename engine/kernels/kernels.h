@@ -72,7 +72,7 @@ struct monomials {
  * the weights of one cell; with `lift` its first layer reads the monomials of x, and there is no
  * act_0. Made by its first members; field_plan fills in the rest.
  *
- * A trace holds one evaluation on `rows` rows of features: [x][act_0(x)][layer 1]..[layer n], each
+ * A trace holds one evaluation on `rows` rows of features: [lead][x][act_0(x)][layer 1]..[layer n], each
  * (rows, padded features), act_0 or monomials only where there are, and behind each value of a gelu
  * its slope. A back holds the gradients by what the layers add up before they act, and by the
  * monomials: [layer 1]..[layer n][monomials]. */
@@ -86,7 +86,7 @@ struct field_layer {
     int narrow, narrow_back; /* sums a row of its product and of the transposed one; 0: wide */
 };
 struct field {
-    ptrdiff_t in;
+    ptrdiff_t in, lead;           /* lead: reals of a row in front of x, which are the caller's */
     enum activation first;        /* act_0 */
     const struct monomials *lift; /* or NULL */
     int count;                    /* layers, at least one */
@@ -148,6 +148,15 @@ struct kernels {
     void (*monomials)(void *y, const void *x, const struct monomials *m, ptrdiff_t rows);
     void (*monomials_back)(void *dx, void *dy, const void *x, const void *y,
                            const struct monomials *m, ptrdiff_t rows);
+
+    /* ---- rows with clocks, (rows, 2): t and dt ---- */
+    /* y (rows, in + 1) is x (rows, in) with the time t + part dt behind it; both padded. */
+    void (*timed)(void *y, const void *x, ptrdiff_t rows, ptrdiff_t in, const void *clock,
+                  double part);
+    /* dx (rows, in) is what dy (rows, in + 1) has of it. */
+    void (*timed_back)(void *dx, const void *dy, ptrdiff_t rows, ptrdiff_t in);
+    /* Multiplies each of the rows of len reals, a multiple of 16, by its dt. */
+    void (*pace)(void *y, ptrdiff_t rows, ptrdiff_t len, const void *clock);
 
     /* ---- dense fields on rows: struct field ---- */
     void (*field_plan)(struct field *f);

@@ -44,6 +44,10 @@ void NAME(field_weights)(const struct field *f, void *gradient, const void *trac
                          const void *back, ptrdiff_t rows, int count);
 void NAME(field_gradient)(const struct field *f, int layer, void *gradient, ptrdiff_t parts,
                           ptrdiff_t stride, void *dw, void *dbias);
+void NAME(timed)(void *y, const void *x, ptrdiff_t rows, ptrdiff_t in, const void *clock,
+                 double part);
+void NAME(timed_back)(void *dx, const void *dy, ptrdiff_t rows, ptrdiff_t in);
+void NAME(pace)(void *y, ptrdiff_t rows, ptrdiff_t len, const void *clock);
 void NAME(blend)(void *y, ptrdiff_t n, int count, const void *const *x, const double *factor);
 void NAME(moments)(double *moments, ptrdiff_t count, const void *x, struct extent e,
                    enum activation act);

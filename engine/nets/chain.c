@@ -57,10 +57,14 @@ static struct weights declare_weights(struct net *net, const struct layer *layer
                         .in = in,
                         .out = out,
                         .bias = -1};
-    w.weight = dense ? net_declare(net, prefix, "weight", cells, 2, shape, true, INITIAL_UNIFORM,
-                                   1.0 / sqrt(fan_in))
-                     : net_declare(net, prefix, "weight", cells, 4, shape, true, INITIAL_NORMAL,
-                                   sqrt(2.0 / (double)(kernel * kernel * out)));
+    const enum initial_kind drawn = layer->weight_zero ? INITIAL_CONSTANT
+                                    : dense            ? INITIAL_UNIFORM
+                                                       : INITIAL_NORMAL;
+    const double size = layer->weight_zero ? 0.0
+                        : dense            ? 1.0 / sqrt(fan_in)
+                                           : sqrt(2.0 / (double)(kernel * kernel * out));
+    w.weight =
+        net_declare(net, prefix, "weight", cells, dense ? 2 : 4, shape, true, drawn, size);
     if (bias) {
         w.bias = net_declare(net, prefix, "bias", cells, 1, shape, true,
                              layer->bias_zero ? INITIAL_CONSTANT : INITIAL_UNIFORM,
@@ -192,7 +196,8 @@ static bool add_body(struct net *net, struct chain *chain, const struct layer *l
                      struct lazy *lazy, struct error *error) {
     *lazy = settle(chain, *lazy);
     const struct buffer from = chain->buffers[lazy->buffer];
-    const ptrdiff_t input[3] = {from.channels, from.extent.height, from.extent.width};
+    const ptrdiff_t input[3] = {from.channels + layer->timed, from.extent.height,
+                                from.extent.width};
     const bool ode = layer->kind == LAYER_ODE;
     struct chain *body = chain_create(net, &layer->body, input, ode ? layer->nodes : 0, error);
     if (!body) {

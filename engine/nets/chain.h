@@ -96,6 +96,7 @@ static inline const struct buffer *ode_state(const struct op *op) {
 struct plan {
     struct layers layers;
     ptrdiff_t augment;
+    ptrdiff_t clock; /* values of a sample behind its state: 2 (t and dt) or 0 */
     struct chain *chain;
     int weights_count;
     struct packed *packed; /* (weights_count, FORMS) */

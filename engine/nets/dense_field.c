@@ -3,6 +3,7 @@
  * alone. */
 #include "nets/dense_field.h"
 
+#include <assert.h>
 #include <stdint.h>
 
 #include "nets/dense_tile.h"
@@ -65,6 +66,7 @@ static void plan_field(const struct pass *pass, const struct op *op, struct fiel
     int count;
     const struct op *dense = layers_of(op, &count);
     *f = (struct field){.in = body->buffers[0].channels,
+                        .lead = op->layer->timed ? ode_state(op)->len : 0,
                         .first = body->ops[0].in.act,
                         .lift = dense > body->ops ? &body->ops[0].monomials : NULL,
                         .count = count,
@@ -94,7 +96,10 @@ struct dense_field *dense_field_create(struct pass *pass, const struct op *op) {
     d->steps = d->run.steps * d->intervals;
     plan_stages(d);
     d->cells = op->layer->nodes;
-    d->len = body->buffers[body->out.buffer].len;
+    d->len = ode_state(op)->len;
+    d->paced = op->layer->paced;
+    d->timed = op->layer->timed;
+    assert(!d->paced || (body->out.act == ACT_NONE && op->skip < 0));
     const ptrdiff_t even = (pass->options.batch - 1) / CHUNKS + 1;
     d->chunk = (even + CHUNK_LEAST - 1) / CHUNK_LEAST * CHUNK_LEAST;
     d->tile = d->chunk < TILE_MOST ? d->chunk : TILE_MOST;
@@ -128,7 +133,8 @@ static ptrdiff_t kept_len(const struct pass *pass, const struct dense_field *d) 
     return d->steps * (keep == KEEP_TRACES ? dense_traces_len(d) : keep == KEEP_STARTS ? d->len : 0);
 }
 
-/* Of one worker, see struct dense_tile: slots, state; in the backward pass backs and ybars too. */
+/* Of one worker, see struct dense_tile: slots, state; in the backward pass backs, ybars
+ * and timed too. */
 static ptrdiff_t state_at(const struct pass *pass, const struct dense_field *d) {
     return keep_of(pass) == KEEP_TRACES ? 0 : dense_traces_len(d) * d->tile;
 }
@@ -138,8 +144,12 @@ static ptrdiff_t backs_at(const struct pass *pass, const struct dense_field *d) 
 static ptrdiff_t ybars_at(const struct pass *pass, const struct dense_field *d) {
     return backs_at(pass, d) + d->stages * d->fields[0].back_len * d->tile;
 }
+static ptrdiff_t timed_at(const struct pass *pass, const struct dense_field *d) {
+    return ybars_at(pass, d) + d->stages * d->len * d->tile;
+}
 static ptrdiff_t worker_len(const struct pass *pass, const struct dense_field *d, bool back) {
-    return back ? ybars_at(pass, d) + d->stages * d->len * d->tile : backs_at(pass, d);
+    const ptrdiff_t timed = d->timed ? d->op->body->buffers[0].len * d->tile : 0;
+    return back ? timed_at(pass, d) + timed : backs_at(pass, d);
 }
 
 /* Of the backward pass: weight gradients of every chunk and cell, and, one a block of reals, those
@@ -203,6 +213,7 @@ static void run_chunk(void *context, int chunk, int worker) {
     t.state = at(pass, t.slots, state_at(pass, d));
     t.backs = at(pass, t.slots, backs_at(pass, d));
     t.ybars = at(pass, t.slots, ybars_at(pass, d));
+    t.timed = at(pass, t.slots, timed_at(pass, d));
     if (b->back) {
         t.gradient = at(pass, b->sums, chunk * len);
         t.skip_gradient = skip_sums(b, chunk);
@@ -211,6 +222,7 @@ static void run_chunk(void *context, int chunk, int worker) {
     }
     for (t.first = first; t.first < last; t.first += d->tile) {
         t.rows = last - t.first < d->tile ? last - t.first : d->tile;
+        t.clock = d->paced ? at(pass, pass->clock, 2 * t.first) : NULL;
         if (b->back) {
             dense_tile_backward(&t, b->g, b->dx);
         } else {

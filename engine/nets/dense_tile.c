@@ -1,5 +1,5 @@
 /* The stage loops of ode.c on a tile of samples. NUMERICS.md eq. 7, 8, 15 to 18, 100
- * and 101.
+ * to 103.
  *
  * Stages that nothing reads (the last one of a pair with first-same-as-last, when no error is
  * estimated) are left out. The traces of a step's stages lie one behind another, so that weight
@@ -20,6 +20,10 @@ static void *value_of(const struct dense_tile *t, void *trace) {
     const struct field *f = &t->d->fields[0];
     return at(t->pass, trace, f->layers[f->count - 1].value_at * t->rows);
 }
+/* State and time, behind the state alone. */
+static void *timed_of(const struct dense_tile *t, void *trace) {
+    return at(t->pass, trace, t->d->len * t->rows);
+}
 static void *back_of(const struct dense_tile *t, int stage) {
     return at(t->pass, t->backs, stage * t->d->fields[0].back_len * t->rows);
 }
@@ -35,6 +39,33 @@ static void *slots_of(const struct dense_tile *t, int step) {
 }
 static void *start_of(const struct dense_tile *t, int step) {
     return at(t->pass, t->d->kept, (t->first * t->d->steps + step * t->rows) * t->d->len);
+}
+
+/* (step + c) / N: the time of a stage in intervals; rounded once while numbers fit 53 bits. */
+static double part_of(const struct dense_field *d, int step, int i) {
+    const struct tableau *scheme = d->run.scheme;
+    const struct rational c = scheme->c[d->stage[i]];
+    int64_t above, below;
+    if (__builtin_mul_overflow(c.q, step, &above) || __builtin_add_overflow(above, c.p, &above) ||
+        __builtin_mul_overflow(c.q, d->run.steps, &below)) {
+        return (step + scheme->cv[d->stage[i]]) / d->run.steps;
+    }
+    return (double)above / (double)below;
+}
+
+/* The slope of a stage whose state stands in its slot: dt R, or R where dt is in the coefficients.
+ * No activation is between R and the slope then, so that the way back does not read R itself. */
+static void stage_forward(const struct dense_tile *t, int step, int i, int cell, void *trace) {
+    const struct dense_field *d = t->d;
+    const struct kernels *k = t->pass->k;
+    if (d->timed) {
+        k->timed(timed_of(t, trace), trace, t->rows, ode_state(d->op)->channels, t->clock,
+                 part_of(d, step, i));
+    }
+    k->field_value(&d->fields[cell], trace, t->rows);
+    if (d->paced) {
+        k->pace(value_of(t, trace), t->rows, d->len, t->clock);
+    }
 }
 
 /* Fills the traces of a step from the state in its first slot, and sets next to the state behind
@@ -58,7 +89,7 @@ static void step_forward(const struct dense_tile *t, int step, void *slots, void
         if (i > 0) {
             k->blend(trace, n, count, x, factor);
         }
-        k->field_value(&d->fields[cell[i]], trace, t->rows);
+        stage_forward(t, step, i, cell[i], trace);
     }
     int count = 1;
     for (int i = 0; next && i < d->stages; i++) {
@@ -101,10 +132,10 @@ void dense_tile_forward(const struct dense_tile *t, const void *x, void *out) {
 }
 
 /* Gradients by a stage's slope and by its input. */
-static void stage_backward(const struct dense_tile *t, int step, int i, void *slots, void *xbar) {
+static void stage_backward(const struct dense_tile *t, int i, int cell, void *slots,
+                           void *xbar) {
     const struct dense_field *d = t->d;
     const struct kernels *k = t->pass->k;
-    const int cell = cells_of(d, step)[i];
     const struct field *f = &d->fields[cell];
     const ptrdiff_t n = d->len * t->rows;
     void *back = back_of(t, i), *trace = slot(t, slots, i);
@@ -130,13 +161,18 @@ static void stage_backward(const struct dense_tile *t, int step, int i, void *sl
         x[0] = kbar;
         k->blend(kbar, n, 1, x, &d->skip[cell]);
     }
-    k->field_back(f, trace, back, ybar_of(t, i), t->rows);
+    if (d->paced) {
+        k->pace(kbar, t->rows, d->len, t->clock);
+    }
+    k->field_back(f, trace, back, d->timed ? t->timed : ybar_of(t, i), t->rows);
+    if (d->timed) {
+        k->timed_back(ybar_of(t, i), t->timed, t->rows, ode_state(d->op)->channels);
+    }
 }
 
 /* Weight gradients of a step: one sum over neighbouring stages that read the same cell. */
-static void step_weights(const struct dense_tile *t, int step, void *slots) {
+static void step_weights(const struct dense_tile *t, const int *cell, void *slots) {
     const struct dense_field *d = t->d;
-    const int *cell = cells_of(d, step);
     for (int i = 0, count; i < d->stages; i += count) {
         const struct field *f = &d->fields[cell[i]];
         count = 1;
@@ -175,6 +211,7 @@ void dense_tile_backward(const struct dense_tile *t, void *g, void *dx) {
         memset(xbar, 0, size);
     }
     for (int step = d->steps - 1; step >= 0; step--) {
+        const int *cell = cells_of(d, step);
         void *slots = slots_of(t, step);
         if (t->keep == KEEP_STARTS) {
             memcpy(slots, start_of(t, step), size);
@@ -184,9 +221,9 @@ void dense_tile_backward(const struct dense_tile *t, void *g, void *dx) {
             take_gradients(t, step / d->run.steps, xbar, g);
         }
         for (int i = d->stages - 1; i >= 0; i--) {
-            stage_backward(t, step, i, slots, xbar);
+            stage_backward(t, i, cell[i], slots, xbar);
         }
-        step_weights(t, step, slots);
+        step_weights(t, cell, slots);
         k->blend(xbar, n, d->stages + 1, x, factor);
     }
     if (dx) {

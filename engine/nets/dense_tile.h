@@ -16,6 +16,8 @@ struct dense_field {
     int *cell;                                        /* (run.steps, s) */
     int cells;
     struct field *fields; /* per cell */
+    bool paced;           /* a slope is dt times the field */
+    bool timed;           /* which reads the time behind the state */
     double *skip;         /* per cell: the scalar that multiplies the field, 1 without one */
     ptrdiff_t len;        /* reals of a state */
     ptrdiff_t chunk, tile;
@@ -39,6 +41,8 @@ struct dense_tile {
     /* Room of its worker: traces of a step unless they are kept; gradients by what the layers add
      * up and by the inputs of the stages, of a step; where there are several intervals, a state. */
     void *slots, *backs, *ybars, *state;
+    void *timed;       /* gradients by state and time */
+    const void *clock; /* t and dt of the samples, or NULL */
     void *gradient; /* of its chunk */
     double *skip_gradient;
 };

@@ -49,6 +49,7 @@ struct layer {
                     layer even where samples could go through all steps (dense_field.h) */
     bool bias;
     bool bias_zero;   /* bias starts at zero; else as PyTorch draws it */
+    bool weight_zero; /* dense: so do the weights */
     bool down;        /* residual: has the 1x1 convolution `name`.down */
     enum activation act;
     enum norm_update update;
@@ -61,6 +62,8 @@ struct layer {
                          behind each of them is an output (dense_field.h alone) */
     const struct basis *basis;
     enum edge edge;
+    bool paced; /* samples carry t and dt behind the state, and dt multiplies the body */
+    bool timed; /* paced: the body reads the time behind the state */
     bool skip; /* a trainable scalar per node, `name`.skip, multiplies the body */
 };
 

@@ -1,7 +1,9 @@
 #include "nets/monomials.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* (in + degree)! / (in! degree!), exact at every step: a product of k neighbours is divisible by
  * k!. More than MONOMIALS_MOST: any such number. */
@@ -48,4 +50,26 @@ void monomials_release(struct monomials *m) {
     free(m->parent);
     free(m->feature);
     *m = (struct monomials){0};
+}
+
+void monomials_name(const struct monomials *m, ptrdiff_t index, ptrdiff_t time, char *text,
+                    size_t size) {
+    const int32_t feature = m->feature[index];
+    char name[24] = "1";
+    int power = 0;
+    size_t used = 0;
+    while (index > 0 && m->feature[index] == feature) { /* features only grow with degrees */
+        index = m->parent[index];
+        power++;
+    }
+    if (power > 0) {
+        (void)snprintf(name, sizeof name, feature == time ? "t" : "x%d", (int)feature + 1);
+    }
+    if (index > 0) {
+        monomials_name(m, index, time, text, size);
+        used = strlen(text);
+        (void)snprintf(text + used, size - used, " ");
+        used = strlen(text);
+    }
+    (void)snprintf(text + used, size - used, power > 1 ? "%s^%d" : "%s", name, power);
 }

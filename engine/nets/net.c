@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "nets/monomials.h"
 
 int net_declare(struct net *net, const char *prefix, const char *name, int cells, int rank,
                 const ptrdiff_t *shape, bool trainable, enum initial_kind kind, double value) {
@@ -90,7 +91,9 @@ static bool plan_net(struct net *net, struct error *error) {
     const char *precision = cJSON_GetStringValue(cJSON_GetObjectItem(net->config, "precision"));
     net->kernels = kernels_find(precision && strcmp(precision, "f64") == 0 ? PRECISION_F64
                                                                            : PRECISION_F32);
-    const ptrdiff_t input[3] = {net->input[0] + plan->augment, net->input[1], net->input[2]};
+    plan->clock = plan->layers.list[0].paced ? 2 : 0;
+    const ptrdiff_t input[3] = {net->input[0] - plan->clock + plan->augment, net->input[1],
+                                net->input[2]};
     plan->chain = chain_create(net, &plan->layers, input, 0, error);
     if (!plan->chain) {
         return false;
@@ -247,6 +250,23 @@ int net_ode_count(const struct net *net) {
 
 int net_ode_nodes(const struct net *net, int block) {
     return net->plan->odes[block]->layer->nodes;
+}
+
+static const struct monomials *terms_of(const struct net *net) {
+    const struct plan *plan = net->plan;
+    const struct op *first = plan->ode_count == 1 ? &plan->odes[0]->body->ops[0] : NULL;
+    return first && first->kind == OP_MONOMIALS ? &first->monomials : NULL;
+}
+
+int net_term_count(const struct net *net) {
+    const struct monomials *terms = terms_of(net);
+    return terms ? (int)terms->count : 0;
+}
+
+void net_term_name(const struct net *net, int term, char name[NET_TERM_SIZE]) {
+    assert(term >= 0 && term < net_term_count(net));
+    const ptrdiff_t time = net->plan->odes[0]->layer->timed ? terms_of(net)->in - 1 : -1;
+    monomials_name(terms_of(net), term, time, name, NET_TERM_SIZE);
 }
 
 /* ---- description ---- */

@@ -67,6 +67,12 @@ struct family {
 int family_count(void);
 const struct family *family_at(int index);
 
+/* A net whose one ODE block begins with monomials: how many they are (other nets: 0), and their
+ * names, "1", "x1", "x1^2 x2 t", in the order of the inputs of the layer that reads them. */
+enum { NET_TERM_SIZE = 128 };
+int net_term_count(const struct net *net);
+void net_term_name(const struct net *net, int term, char name[NET_TERM_SIZE]);
+
 /* How the same weights are run: another scheme, another number of steps in every ODE block.
  * NULL / 0 / -1: as the net is configured. */
 struct manifestation {

@@ -19,7 +19,7 @@ struct dense { /* v = act(W x + b) */
 
 struct net_field {
     const char *name;
-    ptrdiff_t n, gradient_len;
+    ptrdiff_t n, inputs, gradient_len; /* inputs: n, or n + 1 with the time behind the state */
     int cells, count;
     bool physical; /* t is time, not depth */
     double time, factor;
@@ -30,7 +30,7 @@ struct net_field {
     const double *skip; /* (cells) or NULL */
     double *skip_gradient;
     double *values, *gradient; /* of the whole net's trainable parameters */
-    double *v0, *g0;           /* (n) */
+    double *v0, *g0;           /* (inputs) */
     double *memory;
 };
 
@@ -86,9 +86,9 @@ static int cell_of(const struct net_field *f, double t) {
 }
 
 /* Runs one state through all layers; the last one's v is the field without its factor. */
-static const double *run(struct net_field *f, int cell, const double *y) {
-    for (ptrdiff_t i = 0; i < f->n; i++) {
-        f->v0[i] = activate(f->first, y[i]);
+static const double *run(struct net_field *f, int cell, double t, const double *y) {
+    for (ptrdiff_t i = 0; i < f->inputs; i++) {
+        f->v0[i] = activate(f->first, i < f->n ? y[i] : t);
     }
     const double *x = f->v0;
     if (f->lift.count > 0) {
@@ -126,7 +126,8 @@ static bool value(void *context, ptrdiff_t count, const double *t, const double 
     struct net_field *const f = context;
     for (ptrdiff_t s = 0; s < count; s++) {
         const int cell = cell_of(f, t[s]);
-        const double *const v = run(f, cell, y + s * f->n), factor = factor_of(f, cell);
+        const double *const v = run(f, cell, t[s], y + s * f->n);
+        const double factor = factor_of(f, cell);
         for (ptrdiff_t i = 0; i < f->n; i++) {
             dy[s * f->n + i] = factor * v[i];
         }
@@ -156,7 +157,7 @@ static void pull_layer(const struct dense *layer, int cell, const double *x, dou
 
 /* The gradient by the state's values from that by its monomials, which is used up. */
 static void pull_lift(struct net_field *f) {
-    memset(f->g0, 0, (size_t)f->n * sizeof *f->g0);
+    memset(f->g0, 0, (size_t)f->inputs * sizeof *f->g0);
     for (ptrdiff_t m = f->lift.count - 1; m > 0; m--) {
         const ptrdiff_t parent = f->lift.parent[m], feature = f->lift.feature[m];
         f->g0[feature] += f->phi_g[m] * f->phi[parent];
@@ -170,7 +171,7 @@ static bool pull(void *context, ptrdiff_t count, const double *t, const double *
     const bool lifts = f->lift.count > 0;
     for (ptrdiff_t s = 0; s < count; s++) {
         const int cell = cell_of(f, t[s]);
-        const double *const state = y + s * f->n, *const v = run(f, cell, state);
+        const double *const state = y + s * f->n, *const v = run(f, cell, t[s], state);
         const double factor = factor_of(f, cell);
         double *const last = f->layers[f->count - 1].g;
         for (ptrdiff_t i = 0; i < f->n; i++) {
@@ -279,20 +280,21 @@ static struct net_field *make(const struct net *net, const struct op *op, struct
         return NULL;
     }
     f->name = "net";
-    f->n = body->buffers[0].channels;
+    f->n = ode_state(op)->channels;
+    f->inputs = body->buffers[0].channels;
     f->cells = cells;
     f->count = body->op_count - lifts;
     f->physical = cJSON_IsNumber(dt);
-    f->time = f->physical ? dt->valuedouble : 1;
-    f->factor = op->layer->factor / f->time;
+    f->time = f->physical && dt->valuedouble > 0 ? dt->valuedouble : 1;
+    f->factor = op->layer->factor / (op->layer->paced ? 1 : f->time);
     f->first = body->ops[0].in.act;
     f->values = f->memory;
     f->gradient = f->values + net->trainable_len;
     f->gradient_len = net->trainable_len;
     f->v0 = f->gradient + net->trainable_len;
-    f->g0 = f->v0 + f->n;
+    f->g0 = f->v0 + f->inputs;
     net->kernels->to_doubles(f->values, net->values, net->trainable_len);
-    f->phi = f->g0 + f->n;
+    f->phi = f->g0 + f->inputs;
     f->phi_g = f->phi + f->lift.count;
     double *room = f->phi_g + f->lift.count;
     for (int i = 0; i < f->count; i++) {
@@ -359,6 +361,15 @@ bool net_field_whole(const struct net *net) {
     const struct plan *const plan = net->plan;
     return plan->layers.count == 1 && plan->layers.list[0].kind == LAYER_ODE &&
            plan->layers.list[0].nodes == 1 && plan->augment == 0;
+}
+
+bool net_field_single(const struct net *net) {
+    return net_field_whole(net) && net->plan->clock == 0 &&
+           net->plan->layers.list[0].intervals == 1;
+}
+
+bool net_field_physical(const struct net_field *f) {
+    return f->physical;
 }
 
 bool net_field_kinked(const struct net_field *f) {

@@ -16,11 +16,11 @@ struct net_field *net_field_create(const struct net *net, int block, struct erro
 void net_field_free(struct net_field *field); /* NULL is fine */
 
 /* The field, with `pull`; valid as long as `field`, and for one thread at a time. y' is what the
- * block integrates: of a net with "dt" in its configuration, t is the time of that dt; of others t
+ * block integrates: of a net of dynamics, t is the time that its "dt" or its samples tell; of others t
  * is the depth in [0, 1], and a depth between two cells of weights belongs to the later one. */
 struct ode_field net_field_ode(struct net_field *field);
 
-/* How much time the block integrates over: dt, or 1. */
+/* How much time the block integrates over: dt; 1 where every sample has its own, and of others. */
 double net_field_time(const struct net_field *field);
 /* Makes it `time` > 0, and t that time, of a block of one node whose net has no "dt". */
 void net_field_span(struct net_field *field, double time);
@@ -28,6 +28,12 @@ void net_field_span(struct net_field *field, double time);
 /* Whether the net is one ODE block with one node and nothing else, so that it makes a state out of
  * a state and its block is all there is to its dynamics. */
 bool net_field_whole(const struct net *net);
+
+/* Whether, moreover, it reads a state alone and gives the one state behind it. */
+bool net_field_single(const struct net *net);
+
+/* Whether its t is time, not depth. */
+bool net_field_physical(const struct net_field *field);
 
 /* Cells of depth with weights of their own, and the depth at which one of them begins: where the
  * field jumps. */

@@ -251,7 +251,8 @@ static bool reserve(struct pass *pass, const struct needs *needs) {
     }
     (void)layout_place(pass, tensors);
     pass->outputs = take_reals(pass, pass->options.batch * pass->net->outputs);
-    return pass->outputs && frame_norms(pass, chain, pass->frame) && scratch_create(pass, needs);
+    pass->clock = pass->net->plan->clock ? take_reals(pass, 2 * pass->options.batch) : NULL;
+    return pass->outputs && (pass->clock || !pass->net->plan->clock) && frame_norms(pass, chain, pass->frame) && scratch_create(pass, needs);
 }
 
 /* Samples of a chunk: a few at least, since every chunk has a gradient of all weights to clear and
@@ -367,6 +368,7 @@ struct transfer {
     const struct buffer *buffer;
     void *blocked;
     ptrdiff_t channels; /* of a state on the plain side */
+    ptrdiff_t behind;   /* reals behind each, which are passed over */
 };
 
 static void import_chunk(void *context, int chunk, int worker) {
@@ -382,8 +384,8 @@ static void import_chunk(void *context, int chunk, int worker) {
         if (t->channels < t->buffer->channels) { /* appended channels lie in the zeroed padding */
             pass->k->set(y, 0.0, len);
         }
-        pass->k->from_plain(y, at_const(pass, t->plain_in, i * t->channels * pixels), t->channels,
-                            pixels);
+        const ptrdiff_t from = i * (t->channels * pixels + t->behind);
+        pass->k->from_plain(y, at_const(pass, t->plain_in, from), t->channels, pixels);
     }
 }
 
@@ -398,6 +400,15 @@ static void export_chunk(void *context, int chunk, int worker) {
     for (ptrdiff_t i = first * states; i < last * states; i++) {
         pass->k->to_plain(at(pass, t->plain_out, i * t->channels * pixels),
                           at(pass, t->blocked, i * len), t->channels, pixels);
+    }
+}
+
+/* What samples carry behind their states. */
+static void take_clocks(struct pass *pass, const void *x) {
+    const ptrdiff_t len = pass->net->input[0], clock = pass->net->plan->clock;
+    for (ptrdiff_t i = 0; clock && i < pass->count; i++) {
+        memcpy(at(pass, pass->clock, i * clock), at_const(pass, x, (i + 1) * len - clock),
+               (size_t)clock * pass->k->real_size);
     }
 }
 
@@ -420,12 +431,14 @@ const void *pass_forward(struct pass *pass, const void *x, ptrdiff_t count) {
     const struct net *net = pass->net;
     const struct chain *chain = net->plan->chain;
     pass->count = count;
+    take_clocks(pass, x);
     weights_pack(pass->net, pass->forms, pass->pool);
     struct transfer in = {.pass = pass,
                           .plain_in = x,
                           .buffer = &chain->buffers[0],
                           .blocked = pass->frame->buffer[0],
-                          .channels = net->input[0]};
+                          .channels = net->input[0] - net->plan->clock,
+                          .behind = net->plan->clock};
     pass_parallel(pass, (double)(count * in.buffer->len), import_chunk, &in);
     chain_forward(pass, chain, pass->frame, NULL);
     pass->differentiable = pass->options.gradients;

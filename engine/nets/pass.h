@@ -82,6 +82,7 @@ struct pass {
     form_set *forms; /* by weights: what it reads of them */
     struct frame *frame;
     struct work *work;
+    void *clock; /* (batch, 2) t and dt of the samples, or NULL */
     void *outputs, *doutputs;          /* plain; blocked */
     void **framed_x, **framed_dy, **dilated, **scratch; /* per worker */
     void *wide_x, *wide_dy, *wide_dilated; /* frames of all samples, for wide operations */

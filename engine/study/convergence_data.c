@@ -69,21 +69,22 @@ double convergence_data_step(const struct net *net, double interval) {
 
 /* ---- the field of a net -------------------------------------------------------------------- */
 
-static bool check_net(const struct net *net, ptrdiff_t n, struct error *error) {
-    if (!net_field_whole(net)) {
-        return error_set(error, ERROR_VALUE,
-                         "this net is not one ODE block with one node and nothing else, so it is "
-                         "no field that could be compared with a system; nets of dynamics are");
-    }
-    return net->input[0] * net->input[1] * net->input[2] == n ||
+static bool check_net(const struct net *net, struct error *error) {
+    return net_field_whole(net) ||
+           error_set(error, ERROR_VALUE,
+                     "this net is not one ODE block with one node and nothing else, so it is "
+                     "no field that could be compared with a system; nets of dynamics are");
+}
+
+static bool check_states(ptrdiff_t own, ptrdiff_t n, struct error *error) {
+    return own == n ||
            error_set(error, ERROR_VALUE, "states of the net have %td numbers, but %td are needed",
-                     net->input[0] * net->input[1] * net->input[2], n);
+                     own, n);
 }
 
 struct convergence_fields *convergence_fields(const struct net *net, ptrdiff_t n, double interval,
                                               int count, struct error *error) {
-    const bool physical = number_of(net->config, "dt") > 0;
-    if (!check_net(net, n, error)) {
+    if (!check_net(net, error)) {
         return NULL;
     }
     struct convergence_fields *const f = calloc(1, sizeof *f);
@@ -98,12 +99,12 @@ struct convergence_fields *convergence_fields(const struct net *net, ptrdiff_t n
     }
     for (int i = 0; i < count; i++) {
         struct net_field *const field = f->nets[i] = net_field_create(net, 0, error);
-        if (!field) {
+        f->count += field != NULL;
+        if (!field || !check_states(net_field_ode(field).n, n, error)) {
             convergence_fields_free(f);
             return NULL;
         }
-        f->count++;
-        if (!physical && interval > 0) {
+        if (!net_field_physical(field) && interval > 0) {
             net_field_span(field, interval);
         }
         f->fields[i] = net_field_ode(field);

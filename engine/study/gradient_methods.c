@@ -190,8 +190,7 @@ bool gradient_methods(const struct net *net, const struct gradient_options *opti
     }
     methods->scheme = work.how.scheme;
     methods->steps = work.how.steps;
-    const bool state = net->outputs == net->input[0] * net->input[1] * net->input[2];
-    if (good && net_ode_count(net) > 0 && net_field_whole(net) && state) {
+    if (good && net_ode_count(net) > 0 && net_field_single(net)) {
         good = by_fields(&work, error);
     }
     net_free(work.net);

@@ -31,8 +31,35 @@ cn.train{ net = long, data = windows, epochs = 60, batch = 20, optimizer = cn.op
           schedule = cn.schedule.step{ at = { 30, 45 }, factor = 0.1 },
           probe = false, checkpoint_every = 0, name = "windows", runs = runs }:wait()
 assert(long:evaluate(windows.train).loss < 1e-5)
-refused("one interval, not 2", cn.net.dynamics,
+refused("cannot have intervals = 2", cn.net.dynamics,
         { state = 2, dt = 1, intervals = 2, model = "matrix" })
+
+-- samples at times of their own: what the net makes of (y, t, dt) is the solution from t through dt
+local timed = cn.net.dynamics{ state = 2, hidden = 7, times = "given", time = true, scheme = "rk4",
+                               steps = 3, intervals = 2 }
+assert(timed.input[1] == 4 and timed.outputs == 4 and timed.config.dt == 0)
+local out = timed:forward{ 0.4, -0.9, 1.7, 0.3 }:data()
+local solved = cn.ode.solve{ net = timed, y0 = { 0.4, -0.9 }, t0 = 1.7, t1 = 2.3, scheme = "rk4",
+                             steps = 6 }
+for i = 1, 2 do
+    assert(math.abs(out[i] - solved.y[4][i]) < 1e-14 and math.abs(out[2 + i] - solved.y[7][i]) < 1e-14)
+end
+refused("use times = \"given\"", cn.net.dynamics, { state = 2, dt = 1, time = true })
+
+-- a polynomial finds the terms of a system from irregular samples
+local prey = cn.data.system{ system = "lotka_volterra", t1 = 10, dt = 0.1, times = "irregular",
+                             y0 = { { 1, 1 }, { 2, 1.3 }, { 0.5, 0.8 } } }
+local poly = cn.net.dynamics{ state = 2, times = "given", model = "polynomial", degree = 2,
+                              scheme = "dopri54", steps = 2 }
+assert(table.concat(poly:terms(), ", ") == "1, x1, x2, x1^2, x1 x2, x2^2")
+refused("no polynomial", timed.terms, timed)
+cn.train{ net = poly, data = prey, epochs = 400, batch = 1000, optimizer = cn.optim.lbfgs{},
+          probe = false, checkpoint_every = 0, name = "prey", runs = runs }:wait()
+local found, off = poly:parameters()["block1.fc1.weight"]:data(), 0
+for i, c in ipairs{ 0, 1.5, 0, 0, -1, 0, 0, 0, -3, 0, 1, 0 } do -- x1' = 1.5 x1 - x1 x2 and so on
+    off = math.max(off, math.abs(found[i] - c))
+end
+assert(off < 2e-6, off) -- the error of the scheme
 
 -- the matrix for one interval has no field
 local free = cn.net.dynamics{ state = 2, dt = 0.1, model = "matrix" }
