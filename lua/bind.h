@@ -228,7 +228,7 @@ void bind_trajectory_open(lua_State *L);
 void bind_net_open(lua_State *L);
 void bind_train_open(lua_State *L);
 void bind_spec_open(lua_State *L);
-void bind_ode_open(lua_State *L);
+void bind_tableau_open(lua_State *L);
 void bind_solve_open(lua_State *L);
 void bind_solution_open(lua_State *L);
 void bind_system_open(lua_State *L);

@@ -451,7 +451,7 @@ static const struct help_entry entries[] = {
 void bind_solve_open(lua_State *L) {
     bind_solution_open(L);
     help_register(entries, sizeof entries / sizeof *entries);
-    lua_getfield(L, -1, "ode"); /* made by bind_ode_open */
+    lua_getfield(L, -1, "ode"); /* made by bind_tableau_open */
     lua_pushcfunction(L, ode_solve);
     lua_setfield(L, -2, "solve");
     lua_pop(L, 1);

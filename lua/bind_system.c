@@ -432,7 +432,7 @@ void bind_system_open(lua_State *L) {
     lua_setfield(L, -2, "__tostring");
     lua_pop(L, 1);
     help_register(entries, sizeof entries / sizeof *entries);
-    lua_getfield(L, -1, "ode"); /* made by bind_ode_open */
+    lua_getfield(L, -1, "ode"); /* made by bind_tableau_open */
     lua_pushcfunction(L, ode_system);
     lua_setfield(L, -2, "system");
     lua_pushcfunction(L, ode_systems);

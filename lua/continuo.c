@@ -46,7 +46,7 @@ __attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {
     bind_net_open(L);
     bind_train_open(L);
     bind_spec_open(L);
-    bind_ode_open(L);
+    bind_tableau_open(L);
     bind_solve_open(L);
     bind_system_open(L);
     bind_sweep_open(L);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ode/adams.h"
+#include "depth/number.h"
 #include "depth/tableau.h"
 
 typedef _Float128 quad;
@@ -27,10 +28,10 @@ static inline struct quad_scheme quad_tableau(const struct tableau *scheme) {
     struct quad_scheme q = {.stages = scheme->stages};
     for (int i = 0; i < q.stages; i++) {
         for (int j = 0; j < i; j++) {
-            q.a[i][j] = quad_of(scheme->a[i][j]);
+            q.a[i][j] = number_ball(scheme->a[i][j]).mid;
             q.c[i] += q.a[i][j];
         }
-        q.b[i] = quad_of(scheme->b[i]);
+        q.b[i] = number_ball(scheme->b[i]).mid;
     }
     return q;
 }

@@ -45,6 +45,10 @@ Test(lua, fields_written_in_lua_are_solved_on_exact_grids) {
     run_file("ode");
 }
 
+Test(lua, schemes_of_ones_own_are_verified_and_go_everywhere) {
+    run_file("tableau");
+}
+
 Test(lua, steps_are_chosen_and_states_between_them_known) {
     run_file("solve");
 }

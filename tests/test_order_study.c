@@ -77,7 +77,7 @@ Test(order_study, a_smooth_net_converges_with_the_order_of_every_scheme) {
     cr_expect_eq(study->curve_count, 5);
     cr_expect_eq(study->block, 2);
     cr_expect_eq(study->raised, 0);
-    cr_expect_eq(study->reference, scheme("dopri54"));
+    cr_expect_eq(study->reference, scheme("tsit54"));
     cr_expect_geq(study->reference_steps, 8 * 64);
     cr_expect_lt(study->reference_error, 1e-12);
     for (int i = 0; i < 5; i++) {

@@ -72,11 +72,15 @@ Test(stability, polynomials_are_those_of_the_exponential_up_to_the_order) {
     for (int i = 0; i < tableau_count(); i++) {
         const struct tableau *const scheme = tableau_at(i);
         const struct stability stability = stability_of(scheme);
-        double factorial = 1;
+        double factorial = 1, size = 0; /* of the weights, which cancel */
+        for (int j = 0; j < scheme->stages; j++) {
+            size += fabs(scheme->bv[j]);
+        }
         cr_assert_leq(stability.p_degree, scheme->stages);
         for (int k = 0; k <= scheme->order; k++) {
             factorial *= k > 1 ? k : 1;
-            cr_assert_float_eq(stability.p[k] * factorial, 1, 1e-12, "%s, z^%d", scheme->name, k);
+            cr_assert_float_eq(stability.p[k] * factorial, 1, 1e-12 * size, "%s, z^%d",
+                               scheme->name, k);
         }
     }
 }

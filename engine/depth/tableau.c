@@ -1,140 +1,142 @@
 #include "depth/tableau.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/option.h"
-#include "base/text.h"
 #include "depth/condition.h"
+#include "depth/number.h"
 
-enum { SCHEMES_MAX = 128, NAME_SIZE = 32 };
+/* ---- what is given ------------------------------------------------------------------------- */
 
-/* A rational on the way: what does not fit is marked, not wrapped. */
-struct wide {
-    __int128 p, q;
-    bool overflow;
-};
-
-static __int128 gcd(__int128 a, __int128 b) {
-    a = a < 0 ? -a : a;
-    while (b) {
-        const __int128 rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
+static bool refuse_text(const struct tableau *tableau, const char *where, const char *text,
+                        struct error *error) {
+    return error_set(error, ERROR_VALUE,
+                     "scheme \"%s\": %s is \"%.40s\"; a coefficient is a whole number, a fraction "
+                     "such as 1/3 or a decimal such as -1.5e-3",
+                     tableau->name, where, text);
 }
 
-static struct wide add(struct wide x, struct rational y) {
-    const __int128 common = gcd(x.q, y.q);
-    const __int128 x_factor = y.q / common, y_factor = x.q / common;
-    __int128 left, right;
-    struct wide sum = {.overflow = x.overflow};
-    sum.overflow |= __builtin_mul_overflow(x.p, x_factor, &left);
-    sum.overflow |= __builtin_mul_overflow(y_factor, (__int128)y.p, &right);
-    sum.overflow |= __builtin_add_overflow(left, right, &sum.p);
-    sum.overflow |= __builtin_mul_overflow(x.q, x_factor, &sum.q);
-    if (sum.overflow) {
-        return (struct wide){.q = 1, .overflow = true};
-    }
-    const __int128 shared = gcd(sum.p, sum.q);
-    sum.p /= shared;
-    sum.q /= shared;
-    return sum;
+static bool is_zero(const char *text) {
+    return number_ball(text).mid == 0;
 }
 
-/* Brings x to lowest terms with q > 0; 0/0 is an entry nobody gave. False when only q is 0 or the
- * sign cannot be moved. */
-static bool normalise(struct rational *x) {
-    if (x->q == 0) {
-        x->q = 1;
-        return x->p == 0;
-    }
-    if (x->q == INT64_MIN || x->p == INT64_MIN) {
-        return false;
-    }
-    const int64_t shared = (int64_t)gcd(x->p, x->q < 0 ? -x->q : x->q);
-    x->p /= x->q < 0 ? -shared : shared;
-    x->q = (x->q < 0 ? -x->q : x->q) / shared;
-    return true;
-}
-
-/* Integers up to 2^53 are exact doubles, so that their quotient is rounded once. */
-static double value(struct rational x) {
-    const int64_t exact = (int64_t)1 << 53;
-    if (x.p <= exact && x.p >= -exact && x.q <= exact) {
-        return (double)x.p / (double)x.q;
-    }
-    return (double)((long double)x.p / (long double)x.q);
-}
-
-static bool is_zero(struct rational x) {
-    return x.p == 0;
-}
-
-static bool are_equal(struct rational x, struct rational y) {
-    return x.p == y.p && x.q == y.q;
-}
-
-static bool normalise_coefficients(struct tableau *tableau, struct error *error) {
+/* Checks the texts of one list of weights of all stages. */
+static bool check_weights(const struct tableau *tableau, const char *name, const char *const *texts,
+                          struct error *error) {
     for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
-        for (int j = 0; j < TABLEAU_STAGES_MAX; j++) {
-            if (!normalise(&tableau->a[i][j])) {
-                return error_set(
-                    error, ERROR_VALUE,
-                    "scheme \"%s\": a[%d][%d] has the denominator 0, or a number beyond "
-                    "64 bits",
-                    tableau->name, i + 1, j + 1);
-            }
-            if (j >= i && !is_zero(tableau->a[i][j])) {
-                return error_set(
-                    error, ERROR_VALUE,
-                    "scheme \"%s\" is not explicit: a[%d][%d] is %lld/%lld; on and above "
-                    "the diagonal a must be 0",
-                    tableau->name, i + 1, j + 1, (long long)tableau->a[i][j].p,
-                    (long long)tableau->a[i][j].q);
-            }
+        char where[64];
+        (void)snprintf(where, sizeof where, "%s[%d]", name, i + 1);
+        if (texts[i] && !number_valid(texts[i])) {
+            return refuse_text(tableau, where, texts[i], error);
         }
-        if (!normalise(&tableau->b[i])) {
-            return error_set(
-                error, ERROR_VALUE,
-                "scheme \"%s\": b[%d] has the denominator 0, or a number beyond 64 bits",
-                tableau->name, i + 1);
-        }
-    }
-    for (int i = tableau->stages; i < TABLEAU_STAGES_MAX; i++) {
-        bool empty = is_zero(tableau->b[i]);
-        for (int j = 0; j < i; j++) {
-            empty = empty && is_zero(tableau->a[i][j]);
-        }
-        if (!empty) {
+        if (i >= tableau->stages && !is_zero(texts[i])) {
             return error_set(error, ERROR_VALUE,
-                             "scheme \"%s\" has %d stages but coefficients of stage %d",
-                             tableau->name, tableau->stages, i + 1);
+                             "scheme \"%s\" has %d stage%s but %s is %s, of stage %d",
+                             tableau->name, tableau->stages, tableau->stages == 1 ? "" : "s", where,
+                             texts[i], i + 1);
         }
     }
     return true;
+}
+
+static bool check_matrix(const struct tableau *tableau, struct error *error) {
+    for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "a[%d]", i + 1);
+        for (int j = 0; j < TABLEAU_STAGES_MAX; j++) {
+            const char *const text = tableau->a[i][j];
+            char where[64];
+            (void)snprintf(where, sizeof where, "a[%d][%d]", i + 1, j + 1);
+            if (text && !number_valid(text)) {
+                return refuse_text(tableau, where, text, error);
+            }
+            if (j >= i && !is_zero(text)) {
+                return error_set(error, ERROR_VALUE,
+                                 "scheme \"%s\" is not explicit: %s is %s; on and above the "
+                                 "diagonal a must be 0",
+                                 tableau->name, where, text);
+            }
+            if (i >= tableau->stages && !is_zero(text)) {
+                return error_set(error, ERROR_VALUE,
+                                 "scheme \"%s\" has %d stage%s but %s is %s, of stage %d",
+                                 tableau->name, tableau->stages, tableau->stages == 1 ? "" : "s",
+                                 where, text, i + 1);
+            }
+        }
+    }
+    return true;
+}
+
+static bool check_given(const struct tableau *tableau, struct error *error) {
+    bool good = check_matrix(tableau, error) && check_weights(tableau, "b", tableau->b, error);
+    for (int k = 0; k < TABLEAU_ERRORS_MAX && good; k++) {
+        good = check_weights(tableau, tableau->error[k].by_difference ? "e" : "bhat",
+                             tableau->error[k].given, error);
+    }
+    for (int k = 0; k < TABLEAU_DEGREE_MAX && good; k++) {
+        const char *column[TABLEAU_STAGES_MAX];
+        char name[32];
+        (void)snprintf(name, sizeof name, "dense, power %d,", k + 1);
+        for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
+            column[i] = tableau->interpolant[i][k];
+        }
+        good = check_weights(tableau, name, column, error);
+    }
+    return good;
+}
+
+/* ---- what follows from it ------------------------------------------------------------------ */
+
+static bool agree(struct ball x, struct ball y) {
+    y.mid = -y.mid;
+    const struct ball rest = ball_add(x, y);
+    return rest.mid <= rest.radius && -rest.mid <= rest.radius;
+}
+
+/* The simplest convergent of x's continued fraction that x cannot be told from, or the last one
+ * with a denominator up to 2^53: within 2^-53 of x times its own denominator. False when |x| is
+ * beyond 2^53. */
+static bool nearest_fraction(struct ball x, struct rational *fraction) {
+    const _Float128 most = 0x1p53F128, slack = 0x1p-106F128;
+    const bool negative = x.mid < 0;
+    const _Float128 size = negative ? -x.mid : x.mid;
+    _Float128 rest = size;
+    int64_t p = 1, q = 0, p_before = 0, q_before = 1;
+    while (rest < most) {
+        const int64_t whole = (int64_t)rest;
+        if ((_Float128)whole * q + q_before > most || (_Float128)whole * p + p_before > most) {
+            break;
+        }
+        const int64_t p_next = whole * p + p_before, q_next = whole * q + q_before;
+        p_before = p;
+        q_before = q;
+        p = p_next;
+        q = q_next;
+        const _Float128 off = size - (_Float128)p / (_Float128)q;
+        if (off <= x.radius + slack && -off <= x.radius + slack) {
+            break;
+        }
+        rest = 1 / (rest - whole);
+    }
+    *fraction = (struct rational){negative ? -p : p, q};
+    return q > 0;
 }
 
 static bool derive_abscissae(struct tableau *tableau, struct error *error) {
     for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
-        struct wide sum = {.q = 1};
+        struct ball sum = {0, 0};
         for (int j = 0; j < i; j++) {
-            sum = add(sum, tableau->a[i][j]);
+            sum = ball_add(sum, number_ball(tableau->a[i][j]));
         }
-        if (sum.overflow || sum.p > INT64_MAX || sum.p < -INT64_MAX || sum.q > INT64_MAX) {
+        tableau->cv[i] = (double)sum.mid;
+        if (!nearest_fraction(sum, &tableau->c[i])) {
             return error_set(error, ERROR_VALUE,
-                             "scheme \"%s\": the sum of row %d of a is a fraction beyond 64 bits; "
-                             "give coefficients with a smaller common denominator",
-                             tableau->name, i + 1);
+                             "scheme \"%s\": the sum of row %d of a is %g; an abscissa must lie "
+                             "within +-2^53",
+                             tableau->name, i + 1, tableau->cv[i]);
         }
-        tableau->c[i] = (struct rational){(int64_t)sum.p, (int64_t)sum.q};
     }
     return true;
 }
@@ -145,77 +147,106 @@ static bool has_fsal(const struct tableau *tableau) {
     const int last = tableau->stages - 1;
     bool fsal = last > 0 && is_zero(tableau->b[last]);
     for (int j = 0; j < last; j++) {
-        fsal = fsal && are_equal(tableau->a[last][j], tableau->b[j]);
+        fsal = fsal && agree(number_ball(tableau->a[last][j]), number_ball(tableau->b[j]));
     }
     return fsal;
 }
 
-static int order_with(const struct tableau *tableau, const struct rational *b) {
-    struct tableau other = *tableau;
-    memcpy(other.b, b, sizeof other.b);
-    int failing;
-    return condition_order(&other, &failing);
-}
-
-/* The order at every theta: the weights of each power of theta are the conditions' own. */
-static int interpolant_order(const struct tableau *tableau) {
-    struct tableau power = *tableau;
-    for (int order = 1; order <= TABLEAU_DEGREE_MAX; order++) {
-        for (int index = tree_first(order); index < tree_first(order + 1); index++) {
-            for (int k = 0; k < TABLEAU_DEGREE_MAX; k++) {
-                for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
-                    power.b[i] = tableau->weights[i][k];
-                }
-                const double right =
-                    k + 1 == order ? 1 / (double)tree_at(index)->gamma : 0;
-                if (fabs(condition_weight(&power, index) - right) > 1e-14) {
-                    return order - 1;
-                }
-            }
-        }
-    }
-    return TABLEAU_DEGREE_MAX;
-}
-
-static bool complete_embedded(struct tableau *tableau, struct error *error) {
-    while (tableau->error_count < TABLEAU_ERRORS_MAX &&
-           tableau->error[tableau->error_count].source) {
-        struct tableau_error *const embedded = &tableau->error[tableau->error_count++];
+static bool derive_embedded(struct tableau *tableau, struct error *error) {
+    int count = 0;
+    while (count < TABLEAU_ERRORS_MAX && tableau->error[count].source) {
+        struct tableau_error *const embedded = &tableau->error[count];
+        bool always_zero = true;
         for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
-            const struct rational hat = embedded->bhat[i];
-            if (!normalise(&embedded->bhat[i])) {
-                return error_set(error, ERROR_VALUE,
-                                 "scheme \"%s\": bhat[%d] is %lld/%lld", tableau->name, i + 1,
-                                 (long long)hat.p, (long long)hat.q);
+            struct ball e = number_ball(embedded->given[i]);
+            if (!embedded->by_difference) {
+                e.mid = -e.mid;
+                e = ball_add(number_ball(tableau->b[i]), e);
             }
-            const struct wide e = add((struct wide){tableau->b[i].p, tableau->b[i].q, false},
-                                      (struct rational){-embedded->bhat[i].p, embedded->bhat[i].q});
-            embedded->e[i] = (double)((long double)e.p / (long double)e.q);
+            embedded->e[i] = e.mid <= e.radius && -e.mid <= e.radius ? 0 : (double)e.mid;
+            always_zero = always_zero && embedded->e[i] == 0;
         }
-        embedded->order = order_with(tableau, embedded->bhat);
+        if (always_zero) {
+            return error_set(error, ERROR_VALUE,
+                             "scheme \"%s\": the embedded formula is b itself, and its error "
+                             "estimate always 0",
+                             tableau->name);
+        }
+        int failing;
+        embedded->order = condition_order(tableau, CONDITION_EMBEDDED + count, &failing);
+        if (embedded->order == 0) {
+            return error_set(error, ERROR_VALUE,
+                             "scheme \"%s\": the embedded formula is not consistent: the sum of "
+                             "bhat must be 1 and is "
+                             "off by %.3g",
+                             tableau->name,
+                             condition_residual(tableau, CONDITION_EMBEDDED + count, 0));
+        }
+        count++;
+    }
+    tableau->error_count = count;
+    return true;
+}
+
+static bool derive_interpolant(struct tableau *tableau, struct error *error) {
+    bool any = false, meets = true;
+    for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
+        struct ball end = {0, 0};
+        for (int k = 0; k < TABLEAU_DEGREE_MAX; k++) {
+            const struct ball power = number_ball(tableau->interpolant[i][k]);
+            tableau->dense[i][k] = (double)power.mid;
+            any = any || power.mid != 0;
+            end = ball_add(end, power);
+        }
+        meets = meets && agree(end, number_ball(tableau->b[i]));
+    }
+    tableau->dense_order = 0;
+    if (!any) {
+        return true;
+    }
+    int failing;
+    tableau->dense_order = condition_order(tableau, CONDITION_DENSE, &failing);
+    if (!meets || tableau->dense_order == 0) {
+        return error_set(error, ERROR_VALUE, "scheme \"%s\": the interpolant %s", tableau->name,
+                         meets ? "is not consistent: its weights must add up to theta"
+                               : "does not end in b: at theta = 1 its weights must be b");
     }
     return true;
 }
 
-/* Follows R(z) = sum of the tall trees' weights times z^k to the left until it leaves the unit
- * disc. */
+/* R(z) = 1 + sum_k z^k b A^(k-1) 1 at z = -x, by Horner's rule on the stages. */
+static double growth(const struct tableau *tableau, double x) {
+    double k[TABLEAU_STAGES_MAX], sum = 0;
+    for (int i = 0; i < tableau->stages; i++) {
+        double y = 1;
+        for (int j = 0; j < i; j++) {
+            y += tableau->av[i][j] * k[j];
+        }
+        k[i] = -x * y;
+        sum += tableau->bv[i] * k[i];
+    }
+    return 1 + sum;
+}
+
+/* The first x at which |R(-x)| > 1, to a rounding. NUMERICS.md eq. 72. It exists: R is a polynomial
+ * of degree 1 to 16 with R(0) = R'(0) = 1, and no such R stays within +-1 beyond 2 16^2. */
 static double real_interval(const struct tableau *tableau) {
-    const double step = 1e-4;
-    double weight[TABLEAU_STAGES_MAX];
-    for (int k = 1; k <= tableau->stages && k <= TREE_ORDER_MAX; k++) {
-        weight[k - 1] = condition_weight(tableau, tree_first(k));
+    const double step = 1e-3, slack = 1e-10;
+    double inside = 0;
+    while (inside < 2.0 * TABLEAU_STAGES_MAX * TABLEAU_STAGES_MAX &&
+           fabs(growth(tableau, inside + step)) <= 1 + slack) {
+        inside += step;
     }
-    for (int n = 1; n < 1000000; n++) {
-        double sum = 1, power = 1;
-        for (int k = 1; k <= tableau->stages && k <= TREE_ORDER_MAX; k++) {
-            power *= -n * step;
-            sum += power * weight[k - 1];
-        }
-        if (fabs(sum) > 1 + 1e-9) {
-            return (n - 1) * step;
+    double outside = inside + step;
+    while (outside - inside > 1e-12 * outside) {
+        const double middle = inside + (outside - inside) / 2;
+        if (fabs(growth(tableau, middle)) <= 1 + slack) {
+            inside = middle;
+        } else {
+            outside = middle;
         }
     }
-    return INFINITY;
+    return inside;
 }
 
 bool tableau_complete(struct tableau *tableau, struct error *error) {
@@ -225,188 +256,34 @@ bool tableau_complete(struct tableau *tableau, struct error *error) {
                          "scheme \"%s\" has %d stages; it must have between 1 and %d",
                          tableau->name, tableau->stages, TABLEAU_STAGES_MAX);
     }
-    if (!normalise_coefficients(tableau, error) || !derive_abscissae(tableau, error)) {
+    if (!check_given(tableau, error) || !derive_abscissae(tableau, error)) {
         return false;
     }
     int failing;
-    tableau->order = condition_order(tableau, &failing);
+    tableau->order = condition_order(tableau, CONDITION_STEP, &failing);
     if (tableau->order == 0) {
         return error_set(
             error, ERROR_VALUE,
-            "scheme \"%s\" is not consistent: the sum of b is %.17g and must be exactly 1",
-            tableau->name, condition_weight(tableau, 0));
+            "scheme \"%s\" is not consistent: the sum of b must be 1 and is off by %.3g",
+            tableau->name, condition_residual(tableau, CONDITION_STEP, 0));
     }
     tableau->fsal = has_fsal(tableau);
     for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
         for (int j = 0; j < TABLEAU_STAGES_MAX; j++) {
-            tableau->av[i][j] = value(tableau->a[i][j]);
+            tableau->av[i][j] = (double)number_ball(tableau->a[i][j]).mid;
         }
-        tableau->bv[i] = value(tableau->b[i]);
-        tableau->cv[i] = value(tableau->c[i]);
-        for (int k = 0; k < TABLEAU_DEGREE_MAX; k++) {
-            if (!normalise(&tableau->weights[i][k])) {
-                return error_set(error, ERROR_VALUE,
-                                 "scheme \"%s\": dense[%d][%d] has the denominator 0",
-                                 tableau->name, i + 1, k + 1);
-            }
-            tableau->dense[i][k] = value(tableau->weights[i][k]);
-        }
+        tableau->bv[i] = (double)number_ball(tableau->b[i]).mid;
     }
-    tableau->error_count = 0;
-    if (!complete_embedded(tableau, error)) {
+    if (!derive_embedded(tableau, error) || !derive_interpolant(tableau, error)) {
         return false;
     }
-    tableau->dense_order = interpolant_order(tableau);
-    if (tableau->order < TREE_ORDER_MAX) {
-        tableau->error_norm = condition_error_norm(tableau, tableau->order + 1);
-    }
+    tableau->error_norm = tableau->order < TREE_ORDER_MAX
+                              ? condition_error_norm(tableau, tableau->order + 1)
+                              : (double)NAN;
     tableau->stability = real_interval(tableau);
     return true;
 }
 
 int tableau_evaluations(const struct tableau *tableau) {
     return tableau->stages - (tableau->fsal ? 1 : 0);
-}
-
-/* ---- registry ------------------------------------------------------------------------------ */
-
-#define SCHEME(...) {__VA_ARGS__},
-static struct tableau built_in[] = {
-#include "depth/schemes.def"
-};
-#undef SCHEME
-
-enum { BUILT_IN = sizeof built_in / sizeof *built_in };
-
-/* Entries never change and never go; the count grows after its entry stands. */
-static const struct tableau *schemes[SCHEMES_MAX];
-static atomic_int scheme_count;
-static pthread_once_t completed = PTHREAD_ONCE_INIT;
-static pthread_mutex_t registering = PTHREAD_MUTEX_INITIALIZER;
-
-static void complete_built_in(void) {
-    for (int i = 0; i < BUILT_IN; i++) {
-        struct error error;
-        if (!tableau_complete(&built_in[i], &error)) {
-            assert(!"a built-in scheme is wrong");
-            abort();
-        }
-        schemes[i] = &built_in[i];
-    }
-    atomic_store(&scheme_count, BUILT_IN);
-}
-
-int tableau_count(void) {
-    (void)pthread_once(&completed, complete_built_in);
-    return atomic_load(&scheme_count);
-}
-
-const struct tableau *tableau_at(int index) {
-    assert(index >= 0 && index < tableau_count());
-    return schemes[index];
-}
-
-static const struct tableau *lookup(const char *name) {
-    const int count = tableau_count();
-    for (int i = 0; i < count; i++) {
-        if (strcmp(schemes[i]->name, name) == 0) {
-            return schemes[i];
-        }
-    }
-    return NULL;
-}
-
-const struct tableau *tableau_find(const char *name, struct error *error) {
-    const struct tableau *const found = lookup(name);
-    if (found) {
-        return found;
-    }
-    const char *names[SCHEMES_MAX];
-    const int count = tableau_count();
-    for (int i = 0; i < count; i++) {
-        names[i] = schemes[i]->name;
-    }
-    char quoted[TEXT_QUOTE_SIZE], list[240];
-    (void)text_quote(quoted, name);
-    const char *const nearest = option_nearest(name, names, count);
-    if (nearest) {
-        (void)error_set(error, ERROR_VALUE,
-                        "scheme %s does not exist; nearest is \"%s\" (see cn.ode.schemes())",
-                        quoted, nearest);
-    } else {
-        (void)error_set(error, ERROR_VALUE,
-                        "scheme %s does not exist; there are %s (see cn.ode.schemes())", quoted,
-                        text_list(list, sizeof list, names, count));
-    }
-    return NULL;
-}
-
-static bool is_name(const char *name) {
-    const size_t len = strlen(name);
-    bool good = len > 0 && len < NAME_SIZE && !isdigit((unsigned char)name[0]);
-    for (size_t i = 0; i < len; i++) {
-        good = good && (isalnum((unsigned char)name[i]) || name[i] == '_');
-    }
-    return good;
-}
-
-static bool have_same_coefficients(const struct tableau *x, const struct tableau *y) {
-    bool same = x->stages == y->stages;
-    for (int i = 0; i < TABLEAU_STAGES_MAX && same; i++) {
-        same = are_equal(x->b[i], y->b[i]);
-        for (int j = 0; j < i && same; j++) {
-            same = are_equal(x->a[i][j], y->a[i][j]);
-        }
-    }
-    return same;
-}
-
-static const struct tableau *append(const struct tableau *tableau, struct error *error) {
-    const int count = tableau_count();
-    if (count == SCHEMES_MAX) {
-        (void)error_set(error, ERROR_STATE,
-                        "scheme \"%s\": there are %d schemes and no room for more", tableau->name,
-                        count);
-        return NULL;
-    }
-    struct tableau *const copy = malloc(sizeof *copy);
-    char *const name = strdup(tableau->name), *const source = strdup(tableau->source);
-    if (!copy || !name || !source) {
-        free(copy);
-        free(name);
-        free(source);
-        (void)error_set(error, ERROR_MEMORY, "no memory for scheme \"%s\"", tableau->name);
-        return NULL;
-    }
-    *copy = *tableau;
-    copy->name = name;
-    copy->source = source;
-    schemes[count] = copy;
-    atomic_store(&scheme_count, count + 1);
-    return copy;
-}
-
-const struct tableau *tableau_register(const struct tableau *tableau, struct error *error) {
-    if (!is_name(tableau->name)) {
-        char quoted[TEXT_QUOTE_SIZE];
-        (void)error_set(
-            error, ERROR_VALUE,
-            "%s cannot name a scheme; a name is a word of at most %d letters, digits and "
-            "underscores",
-            text_quote(quoted, tableau->name), NAME_SIZE - 1);
-        return NULL;
-    }
-    assert(tableau->order > 0);
-    (void)pthread_mutex_lock(&registering);
-    const struct tableau *entry = lookup(tableau->name);
-    if (!entry) {
-        entry = append(tableau, error);
-    } else if (!have_same_coefficients(entry, tableau)) {
-        (void)error_set(error, ERROR_VALUE,
-                        "scheme \"%s\" exists with other coefficients (%s); choose another name",
-                        tableau->name, entry->source);
-        entry = NULL;
-    }
-    (void)pthread_mutex_unlock(&registering);
-    return entry;
 }

@@ -305,19 +305,11 @@ static double with_fewer(void *context, int steps) {
  * step: x + f(x), x + 2 f(x) and x + f(x + h f(x)). Slopes read the weights of depth 0. */
 static struct tableau probe_scheme(int stages, double b, double h) {
     struct tableau t = {.name = "probe", .source = "", .stages = stages, .order = 1};
-    const struct rational one = {1, 1}, zero = {0, 1};
     for (int i = 0; i < TABLEAU_STAGES_MAX; i++) {
-        for (int j = 0; j < TABLEAU_STAGES_MAX; j++) {
-            t.a[i][j] = zero;
-        }
-        t.b[i] = t.c[i] = zero;
+        t.c[i] = (struct rational){0, 1};
     }
-    t.b[stages - 1] = one;
     t.bv[stages - 1] = b;
-    if (stages > 1) {
-        t.a[1][0] = one;
-        t.av[1][0] = h;
-    }
+    t.av[stages - 1][0] = stages > 1 ? h : 0;
     return t;
 }
 

@@ -36,7 +36,7 @@ int ode_cell(const struct op *op, const struct run *run, int step, int stage) {
 bool ode_moves(const struct tableau *scheme, int stage) {
     bool moves = false;
     for (int j = 0; j < stage; j++) {
-        moves |= scheme->a[stage][j].p != 0;
+        moves |= scheme->av[stage][j] != 0;
     }
     return moves;
 }
@@ -46,9 +46,9 @@ struct reach ode_reach(const struct op *op, const struct tableau *scheme) {
     struct reach reach = {.first = -1, .last = -1};
     for (int i = scheme->stages - 1; i >= 0; i--) {
         for (int j = i + 1; j < scheme->stages; j++) {
-            reach.input[i] |= reach.stage[j] && scheme->a[j][i].p != 0;
+            reach.input[i] |= reach.stage[j] && scheme->av[j][i] != 0;
         }
-        reach.stage[i] = scheme->b[i].p != 0 || reach.input[i];
+        reach.stage[i] = scheme->bv[i] != 0 || reach.input[i];
         reach.slope[i] = reach.stage[i] && read;
         reach.last = reach.stage[i] && reach.last < 0 ? i : reach.last;
         reach.first = reach.stage[i] ? i : reach.first;
@@ -91,7 +91,7 @@ static struct combination stage_input(const struct step *s, int stage) {
                               .count = 1,
                               .terms = {{.x = s->x, .factor = 1.0}}};
     for (int j = 0; j < stage; j++) {
-        if (s->scheme->a[stage][j].p != 0) {
+        if (s->scheme->av[stage][j] != 0) {
             sum.terms[sum.count++] = slope_term(s->pass, s->op, s->state->frames[j],
                                                 s->h * s->scheme->av[stage][j]);
         }
@@ -106,7 +106,7 @@ static struct combination step_end(const struct step *s, void *next) {
                               .count = 1,
                               .terms = {{.x = s->x, .factor = 1.0}}};
     for (int i = 0; i < s->scheme->stages; i++) {
-        if (s->scheme->b[i].p != 0) {
+        if (s->scheme->bv[i] != 0) {
             sum.terms[sum.count++] =
                 slope_term(s->pass, s->op, s->state->frames[i], s->h * s->scheme->bv[i]);
         }
@@ -219,12 +219,12 @@ static struct combination slope_gradient(const struct step *s, const struct reac
                                          const struct body_work *work) {
     const double factor = s->h * s->op->layer->factor;
     struct combination sum = {.shape = &s->op->body->buffers[0], .y = work->kbar};
-    if (s->scheme->b[stage].p != 0) {
+    if (s->scheme->bv[stage] != 0) {
         sum.terms[sum.count++] =
             (struct term){.x = xbar, .factor = factor * s->scheme->bv[stage]};
     }
     for (int j = stage + 1; j < s->scheme->stages; j++) {
-        if (s->scheme->a[j][stage].p != 0 && reach->stage[j]) {
+        if (s->scheme->av[j][stage] != 0 && reach->stage[j]) {
             sum.terms[sum.count++] =
                 (struct term){.x = work->ybar[j], .factor = factor * s->scheme->av[j][stage]};
         }

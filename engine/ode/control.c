@@ -44,7 +44,8 @@ int control_exponent(const struct tableau *scheme, int estimate) {
     if (control_is_pair(scheme)) {
         return 2 * (scheme->error[0].order + 1) - (scheme->error[1].order + 1);
     }
-    return scheme->error[estimate].order + 1;
+    const int embedded = scheme->error[estimate].order;
+    return (embedded < scheme->order ? embedded : scheme->order) + 1;
 }
 
 double control_pair(double high, double low) {

@@ -103,9 +103,9 @@ static bool reads_end(const struct tableau *scheme) {
         if (scheme->c[i].p != scheme->c[i].q) {
             continue;
         }
-        bool used = scheme->b[i].p != 0;
+        bool used = scheme->bv[i] != 0;
         for (int j = i + 1; j < scheme->stages; j++) {
-            used = used || scheme->a[j][i].p != 0;
+            used = used || scheme->av[j][i] != 0;
         }
         if (used) {
             return true;

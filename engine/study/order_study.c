@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "depth/condition.h"
 
 enum { REFERENCE_FINER = 8, STEPS_MOST = 1 << 20 };
 
@@ -116,15 +115,19 @@ static bool plan_grids(const struct order_study_options *options, int multiple,
     return true;
 }
 
-/* The scheme of highest order, and of these the one with the smallest error coefficients. */
-static const struct tableau *best_scheme(void) {
-    const struct tableau *best = tableau_at(0);
-    for (int i = 1; i < tableau_count(); i++) {
+/* A scheme of order 5 at least, and of no less than is studied: of these the one with the fewest
+ * evaluations, and then the smallest error coefficients. */
+static const struct tableau *best_scheme(const struct order_study_options *options) {
+    int order = 5;
+    for (int i = 0; i < options->scheme_count; i++) {
+        order = options->schemes[i]->order > order ? options->schemes[i]->order : order;
+    }
+    const struct tableau *best = NULL;
+    for (int i = 0; i < tableau_count(); i++) {
         const struct tableau *const other = tableau_at(i);
-        if (other->order > best->order ||
-            (other->order == best->order && other->order < TREE_ORDER_MAX &&
-             condition_error_norm(other, other->order + 1) <
-                 condition_error_norm(best, best->order + 1))) {
+        const int fewer = best ? tableau_evaluations(best) - tableau_evaluations(other) : 1;
+        if (other->order >= order &&
+            (fewer > 0 || (fewer == 0 && other->error_norm < best->error_norm))) {
             best = other;
         }
     }
@@ -258,7 +261,7 @@ struct order_study *order_study(const struct net *net, const double *x, ptrdiff_
     study->block = options->block >= 0 ? options->block : net_ode_count(net) - 1;
     study->samples = count;
     study->kinked = has_kink(net);
-    study->reference = best_scheme();
+    study->reference = best_scheme(options);
     struct runs runs = {.net = copy,
                         .x = x,
                         .count = count,
