@@ -6,6 +6,7 @@
 #include "depth/condition.h"
 #include "lua/bind.h"
 #include "lua/help.h"
+#include "ode/adams.h"
 
 static const char tableau_name[] = "continuo.tableau";
 static const char schemes_name[] = "continuo.schemes";
@@ -541,6 +542,15 @@ static int schemes_tostring(lua_State *L) {
         (void)snprintf(line, sizeof line, "\n%-12s  %-8s  %6d  %-4s  %10.3e  %8.4f  %.400s",
                        t->name, orders_text(t, orders, sizeof orders), t->stages,
                        t->fsal ? "yes" : "no", t->error_norm, t->stability, t->source);
+        luaL_addstring(&buffer, line);
+    }
+    for (int k = ADAMS_LEAST; k <= ADAMS_MOST; k++) {
+        const struct adams *a = adams_at(k);
+        char line[512];
+        (void)snprintf(line, sizeof line,
+                       "\n%-12s  %-8d  %6d  %-4s  %10s  %8.4f  %.300s; cn.ode.solve in equal steps, "
+                       "begun by %s",
+                       a->name, a->order, 1, "no", "-", a->stability, a->source, a->starter->name);
         luaL_addstring(&buffer, line);
     }
     luaL_addstring(

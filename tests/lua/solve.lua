@@ -160,6 +160,8 @@ for k = 2, 5 do
     assert(math.abs(order - k) < 0.2, "adams" .. k .. " shows order " .. order)
 end
 
+assert(tostring(cn.ode.schemes()):find "\nadams5 +5 +1 +no +%- +0.1633 +Bashforth.*begun by dopri54\n")
+
 -- rounding taken back
 local function last(compensated)
     s = cn.ode.solve{ f = function(_, y) return { y[1] } end, y0 = { 1 }, t1 = 1, steps = 20000, scheme = "rk4",
