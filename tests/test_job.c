@@ -162,6 +162,22 @@ Test(job, a_run_of_many_steps_writes_every_nth) {
     dataset_free(data);
 }
 
+Test(job, a_run_of_many_epochs_is_sparing_with_files) {
+    struct net *net = setup_net("{\"family\":\"mlp\",\"input\":[2],\"hidden\":4}");
+    struct dataset *data = setup_data("{\"source\":\"rings\",\"count\":8,\"test\":2,\"valid\":1}");
+    struct job *job = start(net, data, "{\"epochs\":2500,\"batch\":8,\"probe\":false}", 1);
+    job_join(job);
+    cr_assert_eq(job_state(job), JOB_DONE, "%s", job_message(job));
+    struct series *series = read_run(job);
+    cr_assert_eq(series->eval_count, 834); /* every third epoch, and the last */
+    cr_assert(exists(job, "checkpoints/002475.safetensors"));
+    cr_assert(!exists(job, "checkpoints/002499.safetensors"));
+    series_close(series);
+    job_free(job);
+    net_free(net);
+    dataset_free(data);
+}
+
 Test(job, probes_and_evaluations_do_not_change_what_is_learned) {
     struct dataset *data = setup_images();
     struct net *plain = setup_net(SETUP_IMAGE_NET), *probed = setup_net(SETUP_IMAGE_NET);

@@ -48,10 +48,11 @@ const struct option job_options_table[] = {
     {.name = "checkpoint_every",
      .kind = OPTION_NUMBER,
      .offset = offsetof(struct job_options, checkpoint_every),
-     .fallback = "1",
-     .least = 0,
+     .fallback = "-1",
+     .least = -1,
      .most = DBL_MAX,
-     .help = "epochs between checkpoints; 0: only at a pause and at the end"},
+     .help = "epochs between checkpoints; -1: one, more where that would be over a hundred of "
+             "them; 0: only at a pause and at the end"},
     {.name = "resume",
      .kind = OPTION_TEXT,
      .offset = offsetof(struct job_options, resume),
@@ -145,6 +146,9 @@ static bool plan(struct job *job, const cJSON *options, int threads, struct erro
                 plan_probe(job, error) &&
                 dynamics_create(job->net, job->data, job->options.convergence, &job->dynamics,
                                 error);
+    if (job->dynamics && !job->options.probe) { /* they show more of such a net */
+        job->probe.cell_count = 0;
+    }
     job->options.probe = job->options.convergence = NULL;
     if (good) {
         job->pool = pool_create(threads, error);

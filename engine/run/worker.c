@@ -422,6 +422,20 @@ static bool validate(struct job *job) {
     return true;
 }
 
+enum { EPOCHS_CHECKPOINTED = 100, EPOCHS_VALIDATED = 1000 }; /* of a run, at most */
+
+/* How many epochs lie between two of at most `most` of a run. */
+static double sparing(const struct job *job, double most) {
+    const double steps = (double)train_steps(job->train);
+    const double epochs = steps / (double)train_steps_per_epoch(job->train);
+    return fmax(1, ceil(epochs / most));
+}
+
+static double checkpoint_every(const struct job *job) {
+    const double every = job->options.checkpoint_every;
+    return every < 0 ? sparing(job, EPOCHS_CHECKPOINTED) : every;
+}
+
 /* The first multiple of `every` behind `epoch`. */
 static double next_multiple(double epoch, double every) {
     return every > 0 ? (floor(epoch / every) + 1) * every : 0;
@@ -429,12 +443,14 @@ static double next_multiple(double epoch, double every) {
 
 /* What an epoch ends with; false when the job is to stop. */
 static bool end_epoch(struct job *job) {
-    double every = job->options.checkpoint_every;
+    const double every = checkpoint_every(job);
     if (every > 0 && epoch_now(job) >= job->next_checkpoint) {
         write_checkpoint(job);
         job->next_checkpoint = next_multiple(epoch_now(job), every);
     }
-    return validate(job);
+    const bool last = train_position(job->train) >= train_steps(job->train);
+    return (!last && fmod(round(epoch_now(job)), sparing(job, EPOCHS_VALIDATED)) != 0) ||
+           validate(job);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------- */
@@ -516,7 +532,7 @@ void worker_run(struct job *job) {
     pthread_mutex_lock(&job->mutex);
     job->began = clock_seconds();
     pthread_mutex_unlock(&job->mutex);
-    job->next_checkpoint = next_multiple(epoch_now(job), job->options.checkpoint_every);
+    job->next_checkpoint = next_multiple(epoch_now(job), checkpoint_every(job));
     worker_state(job, JOB_RUNNING, "");
     char text[sizeof job->message] = "";
     enum job_state state = train_on(job, text, sizeof text);
