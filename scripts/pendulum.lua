@@ -105,9 +105,11 @@ for _, r in ipairs(rows) do
   if known[5] then
     local word = r.votes.pass > r.votes.fail and "pass" or "fail"
     expect(word == known[5], "%s at dt = %g: %s, published %s", r.scheme, r.dt, word, known[5])
-    expect(r.limit < 3 * known[4] and r.limit > known[4] / 3,
-           "%s at dt = %g: the limit %.2e is not within a factor 3 of %.2e", r.scheme, r.dt,
-           r.limit, known[4])
+    -- where the fit itself is all that is left of the error, seeds differ by more than that
+    expect((r.limit < 3 * known[4] and r.limit > known[4] / 3) or
+           (r.least < known[4] and known[4] < r.most),
+           "%s at dt = %g: the limit %.2e is not within a factor 3 of %.2e, nor that among the seeds'",
+           r.scheme, r.dt, r.limit, known[4])
   end
   if r.dt == 0.01 then
     if r.scheme == "euler" then
