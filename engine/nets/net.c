@@ -307,11 +307,28 @@ static const char *const layer_kind_names[] = {"conv", "dense",   "batch norm", 
                                                "mean", "flatten", "monomials",
                                                "residual", "ODE block"};
 
+static void write_block(struct text *text, const struct layer *layer, bool dynamics) {
+    write_text(text, "  %s, %d step%s, %d node%s", layer->scheme->name, layer->steps,
+               layer->steps == 1 ? "" : "s", layer->nodes, layer->nodes == 1 ? "" : "s");
+    if (layer->paced) {
+        write_text(text, ", dt of each sample");
+    } else {
+        write_text(text, ", %s %g", dynamics ? "dt" : "eps", layer->factor);
+    }
+    if (layer->timed) {
+        write_text(text, ", reads t");
+    }
+    if (layer->intervals > 1) {
+        write_text(text, ", %d intervals", layer->intervals);
+    }
+}
+
 int net_describe(const struct net *net, char *buffer, size_t size) {
     struct text text = {buffer, size, 0};
     const char *family = cJSON_GetStringValue(cJSON_GetObjectItem(net->config, "family"));
-    write_text(&text, "net %s  %td parameters  %s\n", family, net->trainable_len,
-               precision_names[net->kernels->precision]);
+    const char *model = cJSON_GetStringValue(cJSON_GetObjectItem(net->config, "model"));
+    write_text(&text, "net %s%s%s  %td parameters  %s\n", family, model ? ", " : "",
+               model ? model : "", net->trainable_len, precision_names[net->kernels->precision]);
     const struct plan *plan = net->plan;
     for (int i = 0; i < plan->layers.count; i++) {
         const struct layer *layer = &plan->layers.list[i];
@@ -333,12 +350,7 @@ int net_describe(const struct net *net, char *buffer, size_t size) {
         write_text(&text, "  %-12s %-10s %-14s %9td", layer->name, layer_kind_names[layer->kind],
                    shape, layer_parameters(net, layer->name));
         if (layer->kind == LAYER_ODE) {
-            write_text(&text, "  %s, %d step%s, %d node%s, eps %g", layer->scheme->name,
-                       layer->steps, layer->steps == 1 ? "" : "s", layer->nodes,
-                       layer->nodes == 1 ? "" : "s", layer->factor);
-            if (layer->intervals > 1) {
-                write_text(&text, ", %d intervals", layer->intervals);
-            }
+            write_block(&text, layer, strcmp(family, "dynamics") == 0);
         }
         write_text(&text, "\n");
     }

@@ -99,3 +99,10 @@ for _, row in ipairs(rows) do
     assert(math.abs(re - row[3]) < 1e-6 and math.abs(im - row[4]) < 1e-6, name .. " " .. dt)
     assert(residual(name, re, im, dt) < 1e-9, name .. " " .. dt)
 end
+
+-- what a net says of itself
+local text = tostring(cn.net.dynamics{ state = 2, dt = 0.125, intervals = 3 })
+assert(text:find("dynamics, mlp", 1, true) and text:find("dt 0.125, 3 intervals", 1, true), text)
+text = tostring(cn.net.dynamics{ state = 2, model = "polynomial", times = "given", time = true })
+assert(text:find("dynamics, polynomial", 1, true), text)
+assert(text:find("dt of each sample, reads t", 1, true), text)
