@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/signals.h"
+#include "lua/answer.h"
+#include "lua/interrupt.h"
 #include "run/job.h"
 #include "run/series.h"
 
@@ -179,6 +182,15 @@ void jobs_tick(void (*say)(const char *line)) {
             describe(job, state, line, sizeof line);
             say(line);
         }
+    }
+}
+
+void jobs_answer(void) {
+    if (answer_wanted()) {
+        signals_set_running(true);
+        answer_jobs();
+        signals_set_running(false);
+        interrupt_clear();
     }
 }
 

@@ -20,6 +20,10 @@ void jobs_label(char *text, size_t size);
  * each change of state since the last call. */
 void jobs_tick(void (*say)(const char *line));
 
+/* Answers jobs that ask (lua/answer.h); ^C stops the function that is asked, and is still to be
+ * taken. */
+void jobs_answer(void);
+
 /* Asks the running ones to pause; waits at most a second for the batch to end. Returns a sentence
  * about it in text. */
 void jobs_pause(char *text, size_t size);

@@ -375,6 +375,7 @@ static void loop(struct repl *repl) {
         }
         if (!repl->leave && (ready == 0 || descriptors[2].revents)) {
             jobs_tick(edit_say);
+            jobs_answer();
             refresh_prompt(repl);
         }
     }

@@ -176,6 +176,7 @@ static enum answer follow(struct view *view) {
             }
         }
         jobs_tick(NULL);
+        jobs_answer();
         if (view->plain) {
             plain_tick(view->plain);
         }

@@ -219,6 +219,9 @@ const struct system *system_from(lua_State *L, int index, const char *call);
 const struct system *system_test(lua_State *L, int index);
 
 struct job_box *job_check(lua_State *L, int index); /* raises when it is closed */
+enum { JOB_NET = 1, JOB_DATA, JOB_HISTORY, JOB_DECIDE }; /* user values of a job object */
+/* Pushes the list of the job objects that are not over. */
+void train_push_jobs(lua_State *L);
 
 /* Each adds its types, help entries and fields of cn (a table at the top of the stack). */
 void bind_array_open(lua_State *L);

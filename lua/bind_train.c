@@ -13,6 +13,7 @@
 #include "lua/help.h"
 #include "lua/host.h"
 #include "lua/interrupt.h"
+#include "lua/json.h"
 #include "run/job.h"
 #include "run/series.h"
 
@@ -20,7 +21,7 @@ static const char job_name_[] = "continuo.job";
 static const char history_name[] = "continuo.history";
 static const char jobs_key; /* its address: the registry's table of job objects, in order */
 
-enum { USER_NET = 1, USER_DATA, USER_HISTORY, COMMANDS_MAX = 1 << 20 };
+enum { COMMANDS_MAX = 1 << 20 };
 static const struct timespec tick = {0, 2000000}; /* between looks at a job's state */
 
 /* ---- boxes --------------------------------------------------------------------------------- */
@@ -44,7 +45,7 @@ static int job_collect(lua_State *L) {
     if (!job) {
         return 0;
     }
-    lua_getiuservalue(L, 1, USER_NET);
+    lua_getiuservalue(L, 1, JOB_NET);
     struct net_box *net = lua_touserdata(L, -1);
     if (net && net->job == job) {
         net->job = NULL;
@@ -75,8 +76,8 @@ static void push_jobs(lua_State *L) {
     }
 }
 
-/* Lets go of the jobs that are over: who still wants one has it. Pushes the list that is left. */
-static void push_live_jobs(lua_State *L) {
+/* Lets go of the jobs that are over: who still wants one has it. */
+void train_push_jobs(lua_State *L) {
     push_jobs(L);
     lua_newtable(L); /* jobs, kept */
     lua_Integer kept = 0, count = (lua_Integer)lua_rawlen(L, -2);
@@ -127,9 +128,45 @@ static const char *push_commands(lua_State *L) {
     return NULL;
 }
 
+/* Adds control, but for its function, which is pushed (nil: there is none): `decide` is what "manual"
+ * means. */
+static void push_control(lua_State *L, const char *call, cJSON *options) {
+    static const char *const skip[] = {"decide", NULL};
+    struct error error;
+    if (lua_getfield(L, 1, "control") == LUA_TNIL) {
+        return;
+    }
+    if (!lua_istable(L, -1)) {
+        bind_refuse(L, "%s: \"control\" must be a table, such as { rule = \"ott\", every = 50 }, not "
+                       "a %s",
+                    call, luaL_typename(L, -1));
+    }
+    cJSON *control = json_from_lua(L, -1, call, skip, &error);
+    if (!control) {
+        bind_raise(L, &error);
+    }
+    cJSON_AddItemToObject(options, "control", control);
+    const bool decides = lua_getfield(L, -1, "decide") != LUA_TNIL;
+    if (decides && !lua_isfunction(L, -1)) {
+        bind_refuse(L, "%s: \"decide\" of control must be a function, not a %s", call,
+                    luaL_typename(L, -1));
+    }
+    if (decides && !cJSON_HasObjectItem(control, "rule")) {
+        cJSON_AddStringToObject(control, "rule", "manual");
+    }
+    const char *rule = cJSON_GetStringValue(cJSON_GetObjectItem(control, "rule"));
+    if (decides != (rule && strcmp(rule, "manual") == 0)) {
+        bind_refuse(L, decides ? "%s: a rule of control other than \"manual\" takes no function "
+                                 "\"decide\"; leave one of them out"
+                               : "%s: control with rule = \"manual\" needs a function, as in control "
+                                 "= { decide = function(info) return 2 * info.steps end }",
+                    call);
+    }
+}
+
 static int train_call(lua_State *L) {
     static const char call[] = "cn.train";
-    static const char *const objects[] = {"net", "data", NULL};
+    static const char *const objects[] = {"net", "data", "control", NULL};
     struct error error;
     lua_settop(L, 1);
     bind_table(L, 1, call);
@@ -140,18 +177,22 @@ static int train_call(lua_State *L) {
                 "a data set, such as cn.data.fashion_mnist{ ... } makes"); /* 3 */
     const struct dataset *data = data_check(L, 3)->set;
     net_refuse_training(L, net, "train");
-    const cJSON *options = bind_json(L, 1, call, objects);
+    cJSON *options = bind_json(L, 1, call, objects);
+    push_control(L, call, options);
+    const int decide = lua_gettop(L);
     const char *commands = push_commands(L);
     const int threads = bind_threads(L);
-    push_live_jobs(L);
+    train_push_jobs(L);
     const lua_Integer place = (lua_Integer)lua_rawlen(L, -1) + 1;
-    struct job_box *box = lua_newuserdatauv(L, sizeof *box, USER_HISTORY);
+    struct job_box *box = lua_newuserdatauv(L, sizeof *box, JOB_DECIDE);
     *box = (struct job_box){NULL, NULL, false};
     luaL_setmetatable(L, job_name_);
     lua_pushvalue(L, 2);
-    lua_setiuservalue(L, -2, USER_NET);
+    lua_setiuservalue(L, -2, JOB_NET);
     lua_pushvalue(L, 3);
-    lua_setiuservalue(L, -2, USER_DATA);
+    lua_setiuservalue(L, -2, JOB_DATA);
+    lua_pushvalue(L, decide);
+    lua_setiuservalue(L, -2, JOB_DECIDE);
     lua_pushvalue(L, -1);
     lua_rawseti(L, -3, place);
     box->job = job_start(net->net, data, options, threads, commands, &error);
@@ -163,7 +204,7 @@ static int train_call(lua_State *L) {
 }
 
 static int jobs_call(lua_State *L) {
-    push_live_jobs(L);
+    train_push_jobs(L);
     lua_newtable(L); /* a copy: the registry's list is ours */
     for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -2); i++) {
         lua_rawgeti(L, -2, i);
@@ -310,13 +351,13 @@ static int get_bytes(lua_State *L) {
 
 static int get_net(lua_State *L) {
     check(L);
-    lua_getiuservalue(L, 1, USER_NET);
+    lua_getiuservalue(L, 1, JOB_NET);
     return 1;
 }
 
 static int get_data(lua_State *L) {
     check(L);
-    lua_getiuservalue(L, 1, USER_DATA);
+    lua_getiuservalue(L, 1, JOB_DATA);
     return 1;
 }
 
@@ -419,15 +460,15 @@ static void add_probes(lua_State *L, const struct series *series) {
     lua_pop(L, 1);
 }
 
-/* A list of steps, with the lists evals and probes in it; grows with the run. */
+/* A list of steps, with the lists evals, probes and controls in it; grows with the run. */
 static int get_history(lua_State *L) {
     const struct series *series = read_series(L);
-    if (lua_getiuservalue(L, 1, USER_HISTORY) != LUA_TTABLE) {
+    if (lua_getiuservalue(L, 1, JOB_HISTORY) != LUA_TTABLE) {
         lua_pop(L, 1);
         lua_newtable(L);
         luaL_setmetatable(L, history_name);
         lua_pushvalue(L, -1);
-        lua_setiuservalue(L, 1, USER_HISTORY);
+        lua_setiuservalue(L, 1, JOB_HISTORY);
     }
     if (series) {
         add_steps(L, series);
@@ -490,6 +531,17 @@ static const struct help_entry entries[] = {
              "divided by their sum; history[i].losses has each. Steps left out are the net's. "
              "Running statistics move to the weighted mean of where each would have moved "
              "them.\n\n"
+             "control = { rule = \"ott\", every = 50 } changes the number of steps of the net's ODE "
+             "blocks: twice as many when the accuracies under its scheme and a more accurate one "
+             "differ by more than the threshold on the batch, a tenth fewer when they do not; "
+             "start = \"net\" begins with the net's own number instead of Hairer's. rule = "
+             "\"distance\" compares the states behind the blocks. control = { decide = "
+             "function(info) ... end } asks a function, which is called on the main thread while "
+             "it waits in job:wait() or at the prompt: it gets step, steps, scheme, loss, accuracy, "
+             "test (scheme, steps, loss, accuracy), distance and job, and returns the number of "
+             "steps to go on with, and why, or nothing to keep it. Without an answer within "
+             "`patience` seconds it is kept. history.controls is the list of decisions (step, epoch, "
+             "from, to, rule, value, threshold, text); the net ends with the last number.\n\n"
              "The same net, data, options and seed give the same bits for any number of threads. "
              "Refused: options that do not exist or cannot be, net and data that do not fit each "
              "other, a net that is being trained, an unwritable folder. A loss that is not finite "
@@ -514,9 +566,9 @@ static const struct help_entry entries[] = {
              "cut out), step_seconds (median of a step), memory and bytes (what steps keep of ODE "
              "blocks, and the memory they work in), net, data. history[i] is step i: step, "
              "epoch, seconds, loss, losses (with several schemes), evaluations (with lbfgs), rate, "
-             "grad_norm, images_per_second; history.evals and "
-             "history.probes are lists with accuracy, count, part, scheme and steps. A job that "
-             "runs goes on when no variable holds it."},
+             "grad_norm, images_per_second; history.evals and history.probes are lists with "
+             "accuracy, count, part, scheme and steps, history.controls is one of decisions on "
+             "the number of steps. A job that runs goes on when no variable holds it."},
     {.name = "job:wait",
      .group = "train",
      .signature = "job:wait() -> job",

@@ -2,6 +2,7 @@
  * one table, cn, which is the same for every require in a Lua state. */
 #include <stdlib.h>
 
+#include "lua/answer.h"
 #include "lua/bind.h"
 #include "lua/help.h"
 #include "lua/help_markdown.h"
@@ -45,6 +46,7 @@ __attribute__((visibility("default"))) int luaopen_continuo(lua_State *L) {
     bind_trajectory_open(L);
     bind_net_open(L);
     bind_train_open(L);
+    answer_open(L);
     bind_spec_open(L);
     bind_tableau_open(L);
     bind_solve_open(L);

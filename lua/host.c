@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lua/answer.h"
 #include "lua/interrupt.h"
 #include "run/job.h"
 
@@ -30,6 +31,7 @@ static bool wait_silently(struct job *const *jobs, int count, struct error *erro
             errno != EAGAIN && errno != EINTR) {
             break;
         }
+        answer_jobs();
     }
     if (interrupt_unwatch() && !all_over(jobs, count)) {
         for (int i = 0; i < count; i++) {

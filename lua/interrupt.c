@@ -35,6 +35,15 @@ static void enter(lua_State *L) {
     }
 }
 
+lua_State *interrupt_enter(lua_State *L) {
+    lua_State *before = running;
+    if (L) {
+        enter(L);
+    }
+    running = L;
+    return before;
+}
+
 void interrupt_raise(void) {
     lua_State *L = running;
     raised = true;

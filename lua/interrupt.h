@@ -30,6 +30,9 @@ void interrupt_clear(void);
 /* Installs interrupt_raise as the handler of SIGINT (scripts, -e). */
 void interrupt_install(void);
 
+/* Makes L the state that interrupt_raise stops, while C calls it; returns the one before. */
+struct lua_State *interrupt_enter(struct lua_State *L);
+
 const volatile bool *interrupt_flag(void);
 
 const volatile bool *interrupt_watch(void);
