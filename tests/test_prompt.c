@@ -544,6 +544,35 @@ Test(prompt, a_job_runs_behind_the_prompt_pauses_and_resumes) {
     quit();
 }
 
+static const char asking[] =
+    "function ask(decide) return cn.train{ net = cn.net.mlp{ input = {2}, outputs = 2 }, "
+    "data = cn.data.spirals{}, epochs = 2, name = 'asks', probe = false, "
+    "control = { every = 10, patience = 1e6, decide = decide } } end";
+
+Test(prompt, a_job_that_asks_is_answered_while_nobody_types) {
+    open_prompt();
+    line(asking, NULL);
+    type("asked = 0 job = ask(function(info) asked = asked + 1 return 7 end)\r");
+    expect("job 1 done");
+    expect("continuo> ");
+    line("'asked ' .. asked .. ', ' .. job.history.controls[1].to", "asked 3, 7");
+    quit();
+}
+
+Test(prompt, interrupt_stops_a_function_that_is_asked_and_never_answers) {
+    open_prompt();
+    line(asking, NULL);
+    type("job = ask(function() print 'loops' while true do pcall(error) end end):wait()\r");
+    expect("\x1b[?1049h"); /* the live screen */
+    struct timespec moment = {.tv_sec = 1};
+    (void)nanosleep(&moment, NULL);
+    type("\x03");
+    expect("\x1b[?1049l");
+    expect("job 1 paused at step");
+    expect("continuo[1 =]> ");
+    quit();
+}
+
 Test(prompt, leaving_with_a_job_asks_once_and_keeps_the_weights) {
     open_prompt();
     type(training);
