@@ -570,6 +570,9 @@ Test(prompt, interrupt_stops_a_function_that_is_asked_and_never_answers) {
     expect("\x1b[?1049l");
     expect("job 1 paused at step");
     expect("continuo[1 =]> ");
+    type("cn.jobs()[1]:stop();\r");
+    expect("job 1 stopped");
+    expect("continuo> ");
     quit();
 }
 

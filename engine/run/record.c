@@ -233,6 +233,14 @@ bool record_event(struct record *record, const struct event *event, bool now) {
     return flush;
 }
 
+void record_flush(struct record *record) {
+    pthread_mutex_lock(&record->mutex);
+    (void)fflush(record->metrics);
+    record->flushed = clock_seconds();
+    check(record, record->metrics, "metrics.jsonl");
+    pthread_mutex_unlock(&record->mutex);
+}
+
 void record_log(struct record *record, double seconds, const char *text) {
     pthread_mutex_lock(&record->mutex);
     (void)fprintf(record->log, "%9.1f  %s\n", seconds, text);

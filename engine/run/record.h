@@ -34,6 +34,8 @@ bool record_text(struct record *record, const char *file, const char *text, stru
  * the last flush, at the first event behind that. Returns whether the file was flushed. */
 bool record_event(struct record *record, const struct event *event, bool now);
 
+void record_flush(struct record *record); /* before a wait of unknown length */
+
 /* Appends a line "   12.3  text" to log.txt. */
 void record_log(struct record *record, double seconds, const char *text);
 

@@ -248,6 +248,7 @@ static bool ask(struct job *job, struct steering_decision *decision) {
     job->question = *decision;
     job->asks = true;
     pthread_mutex_unlock(&job->mutex);
+    record_flush(job->record);
     queue_wake();
     while (go && !answered) {
         const double left = patience - (worker_seconds(job) - began);
