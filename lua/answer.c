@@ -119,7 +119,7 @@ static void give(lua_State *L, struct answer *answer) {
         lua_warning(L, answer->text, 0);
         lua_pop(L, 1);
     }
-    job_answer(answer->job, answer->steps, answer->text);
+    job_answer(answer->job, answer->question.step, answer->steps, answer->text);
 }
 
 static int answer_all(lua_State *L) {

@@ -3,7 +3,8 @@
  * - A C object that Lua owns sits in a userdata made BEFORE the object is acquired (bind_box for
  *   temporaries, the types below for what users see), so whatever raises, __gc finds it.
  * - Between acquiring and storing nothing is called that can raise; nothing ever raises across
- *   engine code, and engine code never calls Lua.
+ *   engine code, which calls Lua through the function of a field alone, protected, on the thread
+ *   that called the engine (bind_field.c).
  * - An object referred to by another is kept alive by a user value: part -> data, job -> net and
  *   data. A job that is not over is also held by the registry: dropping the variable does not
  *   stop a training.
@@ -198,7 +199,8 @@ struct field_source {
     struct error error;
 };
 /* From the option f, system, or net (with block) of the table at `index`; raises unless there is
- * just one. A net is copied as it stands. Pushes what it needs. Only the thread L, and only while this C function runs. */
+ * just one. A net is copied as it stands. Pushes what it needs. Only the thread L, and only while
+ * this C function runs. */
 void field_from(lua_State *L, int index, const char *call, struct field_source *source);
 /* From the function at `index`, for states of n numbers. */
 void field_function(lua_State *L, int index, const char *call, ptrdiff_t n,

@@ -1,6 +1,6 @@
-/* Vector fields from Lua: a function f(t, y, dy), a built-in system, an ODE block of a net. The engine calls a function
- * through lua_pcall, so that nothing jumps across it; what was raised is kept on the stack and
- * raised again when the engine has come back. */
+/* Vector fields from Lua: a function f(t, y, dy), a built-in system, an ODE block of a net. The
+ * engine calls a function through lua_pcall, so that nothing jumps across it; what was raised is
+ * kept on the stack and raised again when the engine has come back. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +76,9 @@ static bool function_value(void *context, ptrdiff_t count, const double *t, cons
                            double *dy) {
     struct field_source *const source = context;
     lua_State *const L = source->L;
+    if (source->raised || source->error.code != ERROR_NONE) {
+        return false; /* what came first is what is raised */
+    }
     struct inquiry inquiry = {source, count, t, y, dy};
     lua_pushcfunction(L, ask_all);
     lua_pushlightuserdata(L, &inquiry);

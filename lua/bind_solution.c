@@ -8,9 +8,11 @@
 static const char dense_name[] = "continuo.dense";
 static const char solution_name[] = "continuo.solution";
 
-struct dense_box { /* user value 1: what the field is made of; 2: the box of the solution */
+/* User values: 1 what the field is made of, 2 the solution's box, 3 its scheme. */
+struct dense_box {
     struct solution *solution;
     ptrdiff_t sample;
+    bool busy; /* asked and not yet answered */
 };
 
 static void push_numbers(lua_State *L, const double *list, ptrdiff_t len) {
@@ -87,13 +89,15 @@ void solution_push(lua_State *L, struct solution *solution, ptrdiff_t index,
         lua_setfield(L, -2, "order");
     }
     if (o->dense) {
-        struct dense_box *const dense = lua_newuserdatauv(L, sizeof *dense, 2);
-        *dense = (struct dense_box){solution, index};
+        struct dense_box *const dense = lua_newuserdatauv(L, sizeof *dense, 3);
+        *dense = (struct dense_box){.solution = solution, .sample = index};
         luaL_setmetatable(L, dense_name);
         lua_pushvalue(L, field);
         lua_setiuservalue(L, -2, 1);
         lua_pushvalue(L, box);
         lua_setiuservalue(L, -2, 2);
+        (void)lua_getfield(L, 1, "scheme"); /* of the options: may own its coefficients */
+        lua_setiuservalue(L, -2, 3);
         lua_setfield(L, -2, "dense");
     }
 }
@@ -113,11 +117,16 @@ static struct dense_box *dense_of(lua_State *L) {
 }
 
 /* Pushes the state at time t. */
-static void push_at(lua_State *L, const struct dense_box *dense, struct field_source *source,
-                    double t, double *y) {
+static void push_at(lua_State *L, struct dense_box *dense, struct field_source *source, double t,
+                    double *y) {
     struct error error;
+    if (dense->busy) { /* its field asks for its own past: there is one room to step in */
+        bind_refuse(L, "solution:at: this solution is asked while it is being asked, by its field");
+    }
+    dense->busy = true;
     const bool fine = solution_at(dense->solution, dense->sample,
                                   source->L ? &source->field : NULL, t, y, &error);
+    dense->busy = false;
     field_raise(L, source, NULL);
     if (!fine) {
         bind_refuse(L, "solution:at: %s", error.text);
@@ -127,7 +136,7 @@ static void push_at(lua_State *L, const struct dense_box *dense, struct field_so
 
 static int solution_at_call(lua_State *L) {
     lua_settop(L, 2);
-    const struct dense_box *const dense = dense_of(L); /* solution, t, dense */
+    struct dense_box *const dense = dense_of(L); /* solution, t, dense */
     const ptrdiff_t n = dense->solution->n;
     struct field_source source = {.call = "solution:at"};
     lua_getiuservalue(L, 3, 1);

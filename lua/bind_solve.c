@@ -226,6 +226,10 @@ static const double *read_states(lua_State *L, struct field_source *source, ptrd
     const bool many = lua_getfield(L, 1, "samples") != LUA_TNIL;
     const struct array *states;
     if (many) {
+        if (lua_getfield(L, 1, "y0") != LUA_TNIL) {
+            bind_refuse(L, "%s: \"y0\" and \"samples\" are both given; it takes one of them", call);
+        }
+        lua_pop(L, 1);
         states = array_from(L, -1, "cn.ode.solve: \"samples\"");
         if (states->rank != 2 || states->len < 1) {
             bind_refuse(L, "%s: \"samples\" must be a list of states, each a list of n numbers",

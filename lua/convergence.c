@@ -133,9 +133,12 @@ static void read_trajectory(lua_State *L, struct reading *r) {
                     r->call, luaL_typename(L, table));
     }
     lua_getfield(L, table, "t");
-    const struct array *const t = array_from(L, -1, "trajectory: \"t\"");
+    char what[80];
+    (void)snprintf(what, sizeof what, "%s: \"t\" of the trajectory", r->call);
+    const struct array *const t = array_from(L, -1, what);
     lua_getfield(L, table, "y");
-    const struct array *const y = array_from(L, -1, "trajectory: \"y\"");
+    (void)snprintf(what, sizeof what, "%s: \"y\" of the trajectory", r->call);
+    const struct array *const y = array_from(L, -1, what);
     if (t->rank != 1 || y->rank != 2 || t->len != y->shape[0] || t->len < 2) {
         bind_refuse(L, "%s: a trajectory has a list t of at least two times and a list y of as "
                        "many states",

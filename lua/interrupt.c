@@ -194,17 +194,21 @@ void interrupt_install(void) {
     set_handler(NULL);
 }
 
+static int watches; /* that are under way: a field from Lua may call the engine again */
+
 const volatile bool *interrupt_watch(void) {
-    if (!running) {
+    if (!running && watches == 0) {
         raised = false;
         set_handler(&before_watch);
     }
+    watches++;
     return &raised;
 }
 
 bool interrupt_unwatch(void) {
     bool came = raised;
-    if (!running) {
+    watches--;
+    if (!running && watches == 0) {
         sigaction(SIGINT, &before_watch, NULL);
         raised = false;
     }

@@ -130,8 +130,8 @@ struct kernels {
                              const struct convolution *c, ptrdiff_t samples, int add,
                              void *scratch, const struct soon *soon);
     /* dw (packed order) = or, for `add`, += x (x) dy over `samples` frames of each, dy in a border
-     * of dy_pad and dy_sample reals apart; what stands for channels that are not there is left as
-     * it is. dbias += sum of dy. */
+     * of dy_pad and dy_sample reals apart; what then stands for channels that are not there is
+     * undefined. dbias += sum of dy. */
     void (*conv_weights)(void *dw, const void *frames_x, const void *frames_dy,
                          ptrdiff_t dy_sample, int dy_pad, const struct convolution *c,
                          ptrdiff_t samples, int add);

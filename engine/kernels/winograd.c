@@ -7,7 +7,7 @@
  * Transformed weights are packed [output block][36][input block][input channel][16], transformed
  * pixels [36][block][tile][16]. Tiles are taken in groups of whole tile rows, of one sample or
  * several: enough of them that a weight read from memory serves many, few enough that a group's
- * transforms stay in the second-level cache. */
+ * transforms stay in or near the second-level cache. */
 #include "kernels/table.h"
 
 #include <stdbool.h>

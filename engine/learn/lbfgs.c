@@ -228,6 +228,9 @@ static bool iterate(struct iteration *it, double rate, struct lbfgs_outcome *out
         slope = inner(it, it->problem->g, lbfgs->direction);
     }
     const double length = lbfgs->pairs > 0 ? rate : rate * fmin(1, 1 / norm);
+    if (!(length > 0)) { /* a schedule that ends at zero */
+        return false;
+    }
     memcpy(lbfgs->w_before, it->problem->w, row_size(lbfgs));
     memcpy(lbfgs->g_before, it->problem->g, row_size(lbfgs));
     if (lbfgs->settings.line_search == LBFGS_NONE) {

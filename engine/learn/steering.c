@@ -274,7 +274,12 @@ static double distance(struct steering *steering, struct pass *pass) {
         const double size = k->sum_squares(steering->states[1], len);
         k->add_scaled(steering->states[0], steering->states[1], -1, len);
         const double apart = sqrt(k->sum_squares(steering->states[0], len) / size);
-        most = apart <= most ? most : apart; /* not a number wins */
+        if (!(apart <= most)) {
+            most = apart;
+        }
+        if (isnan(most)) {
+            break; /* not a number counts as too large */
+        }
     }
     return most;
 }

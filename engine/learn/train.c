@@ -154,7 +154,8 @@ static bool plan(struct train *train, const cJSON *options, struct pool *pool,
                          "the gradient as it is; leave it out",
                          train->options.clip, optim_kind(train->optim)->name);
     }
-    return train->optim && make_mixture(train, pool, error) && make_steering(train, error) &&
+    /* A controller gives all blocks the same steps before passes are planned for them. */
+    return train->optim && make_steering(train, error) && make_mixture(train, pool, error) &&
            resolve(train, error);
 }
 

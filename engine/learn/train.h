@@ -1,5 +1,6 @@
 /* Training: begin, step, end. No threads of its own but the one that makes the next batch, no
- * files: a job (run/job.h) drives it and writes down what happens. Deterministic: a function of net, data and options alone, for any
+ * files: a job (run/job.h) drives it and writes down what happens. Deterministic: a function of
+ * net, data and options alone, for any
  * number of threads. */
 #ifndef CONTINUO_LEARN_TRAIN_H
 #define CONTINUO_LEARN_TRAIN_H

@@ -1,5 +1,6 @@
 /* Running a chain forward. Each operation cuts the batch into chunks; inside a chunk a sample goes
- * through frame, convolution and moments while it is in the cache. */
+ * through frame, convolution and moments while it is in the cache. Wide convolutions are cut by
+ * channels instead (wide.c). */
 #include "nets/pass.h"
 
 #include <string.h>

@@ -215,7 +215,9 @@ static bool is_dense(const struct chain *body) {
     }
     for (int i = 0; i < body->op_count; i++) {
         const struct op *const op = &body->ops[i];
+        const bool lifted = i == 1 && lifts_of(body) > 0;
         if (op->kind != (i < lifts_of(body) ? OP_MONOMIALS : OP_DENSE) || op->in.norm >= 0 ||
+            (lifted && op->in.act != ACT_NONE) ||
             op->in.buffer != (i > 0 ? body->ops[i - 1].out : 0)) {
             return false;
         }

@@ -42,7 +42,9 @@ bool ode_moves(const struct tableau *scheme, int stage) {
 }
 
 struct reach ode_reach(const struct op *op, const struct tableau *scheme) {
-    const bool read = !lazy_is_plain(op->body->out) || op->skip >= 0;
+    const struct chain *body = op->body; /* monomials are differentiated from their values */
+    const bool read = !lazy_is_plain(body->out) || op->skip >= 0 ||
+                      (body->op_count > 0 && body->ops[body->op_count - 1].kind == OP_MONOMIALS);
     struct reach reach = {.first = -1, .last = -1};
     for (int i = scheme->stages - 1; i >= 0; i--) {
         for (int j = i + 1; j < scheme->stages; j++) {

@@ -171,7 +171,7 @@ static bool scratch_create(struct pass *pass, const struct needs *needs) {
         return false;
     }
     if (pass->options.gradients) {
-        pass->dw = take_reals(pass, CHUNKS * needs->dw);
+        pass->dw = pass_take_zero(pass, (size_t)(CHUNKS * needs->dw) * pass->k->real_size);
         pass->dbias = take_reals(pass, CHUNKS * needs->bias);
         return pass->dw && pass->dbias;
     }
@@ -252,11 +252,11 @@ static bool reserve(struct pass *pass, const struct needs *needs) {
     (void)layout_place(pass, tensors);
     pass->outputs = take_reals(pass, pass->options.batch * pass->net->outputs);
     pass->clock = pass->net->plan->clock ? take_reals(pass, 2 * pass->options.batch) : NULL;
-    return pass->outputs && (pass->clock || !pass->net->plan->clock) && frame_norms(pass, chain, pass->frame) && scratch_create(pass, needs);
+    return pass->outputs && (pass->clock || !pass->net->plan->clock) &&
+           frame_norms(pass, chain, pass->frame) && scratch_create(pass, needs);
 }
 
-/* Samples of a chunk: a few at least, since every chunk has a gradient of all weights to clear and
- * to add up; all of them where no sum runs over samples and nobody shares the work. */
+/* Samples of a chunk: a few at least, since every chunk has a gradient of all weights to add up; all of them where no sum runs over samples and nobody shares the work. */
 static ptrdiff_t chunk_of(const struct pass_options *options) {
     const ptrdiff_t even = (options->batch - 1) / CHUNKS + 1, half = (options->batch - 1) / 2 + 1;
     const ptrdiff_t few = half < 4 ? half : 4;

@@ -2,7 +2,7 @@
  * samples. Weights are what is moved then, and a batch may have fewer samples than there are
  * threads. So the work is cut by blocks of output channels: every weight is read once for all
  * samples, every weight gradient is written once, straight to where it belongs, and one sample
- * keeps all threads busy. Bits do not depend on who takes which part. */
+ * gives work to as many threads as there are parts. Bits do not depend on who takes which part. */
 #include "nets/pass.h"
 
 #include <string.h>

@@ -276,7 +276,8 @@ static bool run_init(struct run *run, const struct ode_field *field, ptrdiff_t c
     run->error = calloc(2 * (size_t)reals, sizeof *run->error);
     run->past = calloc(past, sizeof *run->past);
     run->fit = calloc((terms + 1) * (size_t)n, sizeof *run->fit);
-    if (!run->row || !run->accepted || !run->wanted || !run->over || !run->save_at || !run->error || !run->past ||
+    if (!run->row || !run->accepted || !run->wanted || !run->over || !run->save_at ||
+        !run->error || !run->past ||
         !run->fit) {
         return error_set(error, ERROR_MEMORY, "no memory for %td states of %td numbers", count, n);
     }

@@ -374,9 +374,9 @@ bool job_question(struct job *job, struct steering_decision *question) {
     return asks;
 }
 
-void job_answer(struct job *job, int steps, const char *text) {
+void job_answer(struct job *job, ptrdiff_t step, int steps, const char *text) {
     pthread_mutex_lock(&job->mutex);
-    if (job->asks) {
+    if (job->asks && job->question.step == step) {
         job->answer = steps;
         (void)snprintf(job->answer_text, sizeof job->answer_text, "%s", text ? text : "");
         job->asks = false;

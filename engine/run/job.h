@@ -62,10 +62,10 @@ void job_event(struct job *job, const struct event *event);
 double job_seconds(const struct job *job); /* of the run so far, pauses cut out */
 
 /* The question a job waits with (control with rule "manual"); false: it has none. Whoever answers
- * gives the number of steps to go on with (0: as many as there are) and may say why (text NULL: no).
- * An answer that nobody waits for any more is dropped. */
+ * gives the question's step, the number of steps to go on with (0: as many as there are), and may
+ * say why (text NULL: no). An answer that nobody waits for any more is dropped. */
 bool job_question(struct job *job, struct steering_decision *question);
-void job_answer(struct job *job, int steps, const char *text);
+void job_answer(struct job *job, ptrdiff_t step, int steps, const char *text);
 
 int job_count(void); /* jobs of this process, in order of start */
 struct job *job_at(int index);

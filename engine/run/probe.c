@@ -272,7 +272,8 @@ int probe_next(const struct probe *probe, ptrdiff_t step, double seconds, bool l
     if (probe->every > 0) {
         return last || step % probe->every == 0 ? first_not_at(probe, step) : -1;
     }
-    double grant = first_grant + probe->share * seconds + (last ? last_seconds + last_grant * seconds : 0);
+    double grant = first_grant + probe->share * seconds +
+                   (last ? last_seconds + last_grant * seconds : 0);
     int next = last ? first_not_at(probe, step) : first_unseen(probe);
     if (next < 0 && !last) {
         next = most_due(probe, seconds);

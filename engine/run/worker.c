@@ -266,6 +266,11 @@ static bool ask(struct job *job, struct steering_decision *decision) {
         go = obey(job);
     }
     pthread_mutex_lock(&job->mutex);
+    if (!answered && !job->asks) { /* in the last moment */
+        answered = true;
+        steps = job->answer;
+        (void)snprintf(text, sizeof text, "%s", job->answer_text);
+    }
     job->asks = false;
     pthread_mutex_unlock(&job->mutex);
     if (!answered) {
@@ -442,16 +447,17 @@ static double next_multiple(double epoch, double every) {
     return every > 0 ? (floor(epoch / every) + 1) * every : 0;
 }
 
-/* What an epoch ends with; false when the job is to stop. */
-static bool end_epoch(struct job *job) {
+/* What an epoch ends with. An order to stop is obeyed later. */
+static void end_epoch(struct job *job) {
     const double every = checkpoint_every(job);
     if (every > 0 && epoch_now(job) >= job->next_checkpoint) {
         write_checkpoint(job);
         job->next_checkpoint = next_multiple(epoch_now(job), every);
     }
     const bool last = train_position(job->train) >= train_steps(job->train);
-    return (!last && fmod(round(epoch_now(job)), sparing(job, EPOCHS_VALIDATED)) != 0) ||
-           validate(job);
+    if (last || fmod(round(epoch_now(job)), sparing(job, EPOCHS_VALIDATED)) == 0) {
+        (void)validate(job);
+    }
 }
 
 /* ---- the whole ---------------------------------------------------------------------------- */
@@ -488,7 +494,7 @@ static enum job_state train_on(struct job *job, char *text, size_t size) {
             return JOB_DIVERGED;
         }
         if (report.epoch_end) {
-            (void)end_epoch(job); /* an order to stop is obeyed above */
+            end_epoch(job);
         }
     }
 }

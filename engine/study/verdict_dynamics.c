@@ -90,10 +90,12 @@ static void say(const struct convergence *convergence,
     case DYNAMICS_FAIL_V:
         (void)snprintf(text, size,
                        "FAIL-V: the error is %.3g with %s at the step of training, %.4g, but %.3g "
-                       "at h = %.3g and %.3g in the limit (%s, h = %.3g), %.3g times as much where "
-                       "2 are allowed: the field has learned the scheme's error; %s",
+                       "at h = %.3g and %.3g in the limit (%s, h = %.3g), %.3g times as much, above "
+                       "the %.3g that is allowed: the field has learned the scheme's error; %s",
                        verdict->trained, trained, convergence->dt, verdict->worst,
-                       verdict->worst_h, verdict->floor, reference, finest, verdict->ratio, noise);
+                       verdict->worst_h, verdict->floor, reference, finest,
+                       fmax(verdict->worst, verdict->floor) / verdict->trained, verdict->allowed,
+                       noise);
         break;
     case DYNAMICS_FAIL_UNDER:
         (void)snprintf(text, size,

@@ -16,6 +16,19 @@ local function train(control, more)
   return cn.train(options)
 end
 
+-- blocks of different steps get the same before anything is planned for them
+do
+  local body = { { layer = "dense", out = 4 }, { layer = "tanh" } }
+  local function block(steps)
+    return { layer = "ode", body = body, steps = steps, scheme = "euler", field = "layers" }
+  end
+  local m = cn.net.stack{ input = { 2 }, layers = { { layer = "dense", out = 4 }, block(8), block(4),
+                                                    { layer = "dense", out = 2 } } }
+  local job = cn.train{ net = m, data = d, epochs = 1, batch = 50, runs = runs, probe = false,
+                        control = { rule = "distance", every = 1000, start = "net" } }:wait()
+  assert(job.state == "done" and job.net.steps == 8, job.message)
+end
+
 -- a rule: decisions at every fourth of 30 steps, in history, in the log and in the net
 local job = train{ rule = "distance", every = 4, threshold = 1e-4, most = 50 }:wait()
 local list = job.history.controls

@@ -146,3 +146,12 @@ refuses("my own words", order, { learned = function() error("my own words", 0) e
 refuses("my own words", cn.order, { f = function() error("my own words", 0) end, y0 = { 1 }, dt = 0.1, t1 = 1 })
 refuses("must be a positive number", cn.verdict, { system = "oscillator", dt = 0.1, target = -1 })
 refuses("at most 8 schemes", order, { schemes = { "euler", "midpoint", "heun2", "ralston2", "kutta3", "heun3", "rk4", "rk4_38", "bs32" } })
+
+-- what a field raises in one cell is what is raised, whatever other cells do
+do
+    local good, text = pcall(cn.order, { system = "pendulum", dt = 0.1, learned = function(_, y)
+        if math.abs(y[2]) > 8 then error "too fast for this field" end
+        return { y[2], -9.81 * math.sin(y[1]) }
+    end })
+    assert(not good and tostring(text):find "too fast for this field", text)
+end

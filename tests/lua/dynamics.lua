@@ -106,3 +106,13 @@ assert(text:find("dynamics, mlp", 1, true) and text:find("dt 0.125, 3 intervals"
 text = tostring(cn.net.dynamics{ state = 2, model = "polynomial", times = "given", time = true })
 assert(text:find("dynamics, polynomial", 1, true), text)
 assert(text:find("dt of each sample, reads t", 1, true), text)
+
+-- a rate that falls to zero ends the search, not the program
+do
+    local data = cn.data.system{ system = "oscillator", y0 = { 0, 1 }, t1 = 5, dt = 0.1 }
+    local model = cn.net.dynamics{ state = 2, dt = 0.1, model = "linear", scheme = "rk4" }
+    local job = cn.train{ net = model, data = data, epochs = 4, batch = 1000, runs = runs,
+                          optimizer = cn.optim.lbfgs{}, convergence = false, name = "zero",
+                          schedule = cn.schedule.one_cycle{ peak = 1, ["end"] = 0 } }:wait()
+    assert(job.state == "done", job.message)
+end

@@ -13,7 +13,7 @@ local function near(a, b, tolerance)
     assert(math.abs(a - b) <= tolerance, string.format("%.17g, not %.17g", a, b))
 end
 local function solve(change)
-    local options = { f = decay, y0 = { 1.5 }, t1 = 6 }
+    local options = { f = decay, y0 = not change.samples and { 1.5 } or nil, t1 = 6 }
     for key, value in pairs(change) do
         options[key] = value
     end
@@ -218,3 +218,32 @@ assert(not ok and tostring(raised):find "yield")
 s = solve{ f = function(_, y) return { cn.ode.solve{ f = counting, y0 = { y[1] }, t1 = 0.5, steps = 2 }.y[3][1] } end,
            steps = 4 }
 assert(#s.t == 5)
+
+-- a scheme without a name lives as long as a solution that steps with it
+do
+    local s = cn.ode.solve{ f = function(_, y) return { -y[1] } end, y0 = { 1 }, t1 = 1, steps = 10,
+                            scheme = cn.ode.tableau{ a = { {}, { "1/2" } }, b = { 0, 1 } },
+                            dense = true, interpolant = "again" }
+    collectgarbage() collectgarbage()
+    assert(math.abs(s:at(0.55)[1] - math.exp(-0.55)) < 1e-3)
+end
+
+-- a field that asks for its own past is refused, not mistaken
+do
+    local s
+    local function f(t, y)
+        return { s and -s:at(t)[1] or -y[1] }
+    end
+    local past = cn.ode.solve{ f = f, y0 = { 1 }, t1 = 1, steps = 10, dense = true, interpolant = "again" }
+    s = past
+    local good, text = pcall(s.at, s, 0.55)
+    assert(not good and tostring(text):find "while it is being asked", text)
+    s = nil
+    assert(math.abs(past:at(0.55)[1] - math.exp(-0.55)) < 1e-3)
+end
+
+do
+    local good, text = pcall(cn.ode.solve, { system = "pendulum", y0 = { 1, 0 },
+                                             samples = { { 1, 0 } }, t1 = 1, steps = 2 })
+    assert(not good and tostring(text):find "both given", text)
+end

@@ -36,6 +36,16 @@ for _, row in ipairs(cn.gradient_check{ net = net, training = true }) do
   assert(row.error < 1e-6 or math.abs(row.exact) < 1e-12, row.name .. ": " .. row.error)
 end
 
+-- A body may end in monomials, whose derivatives are made from their values.
+do
+  local body = { { layer = "dense", out = 2 }, { layer = "monomials", degree = 1 } }
+  local m = cn.net.stack{ input = { 3 }, precision = "f64", seed = 5, layers = {
+    { layer = "ode", body = body, steps = 2, scheme = "rk4" }, { layer = "dense", out = 2 } } }
+  for _, row in ipairs(cn.gradient_check{ net = m }) do
+    assert(row.error < 1e-6 or math.abs(row.exact) < 1e-12, row.name .. ": " .. row.error)
+  end
+end
+
 local path = os.tmpname()
 net:save(path)
 local twin = cn.load(path)
